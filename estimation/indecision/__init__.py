@@ -1,0 +1,1 @@
+"""Models of indecision: how likely "I cannot say" is, given two profiles."""

@@ -1,0 +1,353 @@
+"""The study design: attributes, profiles, comparisons, and how they are shown. Pure.
+
+A design is the single source of everything: the survey page, a model's prompt, the estimators and the
+exchange read the same object. It knows nothing of files (``design_file``) or words on a page (``wording``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from itertools import combinations, product
+from math import prod
+from typing import TypeAlias
+
+import numpy as np
+
+from survey.errors import BadProfile
+
+Value: TypeAlias = str | int | float
+"""A level's name (categorical attribute) or a number in the attribute's unit (numeric attribute)."""
+
+# Beyond this many profiles or comparisons a design is drawn from, never listed in full.
+LISTABLE = 5_000
+
+
+class Favours(StrEnum):
+    """Which end of a numeric attribute people usually give priority to; used for dominance, never assumed."""
+
+    LOW = "low"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One value of a categorical attribute."""
+
+    name: str
+    """Identifier in files and data, e.g. ``young``."""
+    words: str
+    """What a respondent reads, e.g. ``30 years old``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoricalAttribute:
+    """A property with named levels. The first level is the estimators' reference."""
+
+    name: str
+    label: str
+    levels: tuple[Level, ...]
+    favoured: str | None = None
+    """Name of the level usually given priority, if the study states one."""
+
+    def checked(self, value: object) -> Value:
+        """Return ``value`` if it names a level, else raise :class:`BadProfile`."""
+        if value in self.level_names:
+            return str(value)
+        raise BadProfile(
+            f"attribute '{self.name}' has no level {value!r}; its levels are {', '.join(self.level_names)}"
+        )
+
+    @property
+    def level_names(self) -> tuple[str, ...]:
+        """Level names, in the design's order."""
+        return tuple(level.name for level in self.levels)
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """Every value a profile may take."""
+        return self.level_names
+
+    def draw(self, rng: np.random.Generator) -> Value:
+        """Draw a level, each equally likely."""
+        return self.level_names[int(rng.integers(len(self.levels)))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumericAttribute:
+    """A property measured in a unit, on a grid from ``minimum`` to ``maximum`` or at listed ``points``."""
+
+    name: str
+    label: str
+    minimum: float
+    maximum: float
+    step: float = 1.0
+    points: tuple[float, ...] = ()
+    """If given, the only values that profiles take, e.g. the four ages of a published study."""
+    words: str = "{value}"
+    """What a respondent reads, with ``{value}`` in place of the number."""
+    words_one: str = ""
+    """The same for the value 1 where the language needs it, e.g. ``{value} dependent``."""
+    unit: str = ""
+    """Unit of one step of the estimate, e.g. ``year``."""
+    favours: Favours | None = None
+
+    def checked(self, value: object) -> Value:
+        """Return ``value`` as a plain number if it lies on this attribute's grid, else raise."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise BadProfile(f"attribute '{self.name}' needs a number, not {value!r}")
+        if self.points:
+            if float(value) not in self.points:
+                raise BadProfile(
+                    f"attribute '{self.name}' takes {', '.join(map(_number_text, self.points))}, not {value!r}"
+                )
+        elif not self.minimum <= value <= self.maximum:
+            raise BadProfile(
+                f"attribute '{self.name}' ranges from {_number_text(self.minimum)} to "
+                f"{_number_text(self.maximum)}, so {value!r} cannot be"
+            )
+        return plain_number(value)
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """Every value a profile may take when drawn from this design."""
+        if self.points:
+            return tuple(plain_number(p) for p in self.points)
+        count = round((self.maximum - self.minimum) / self.step) + 1
+        return tuple(plain_number(self.minimum + i * self.step) for i in range(count))
+
+    def draw(self, rng: np.random.Generator) -> Value:
+        """Draw a value, each grid point equally likely."""
+        return self.values[int(rng.integers(len(self.values)))]
+
+
+Attribute: TypeAlias = CategoricalAttribute | NumericAttribute
+
+
+def plain_number(value: float) -> int | float:
+    """Return ``value`` as an int where it is one, rounded to what a design file can say."""
+    rounded = round(float(value), 9)
+    return int(rounded) if rounded.is_integer() else rounded
+
+
+def _number_text(value: float) -> str:
+    return str(plain_number(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A described patient: one value per attribute. Equal profiles are equal whatever they are called."""
+
+    values: tuple[tuple[str, Value], ...]
+    """(attribute name, value), in the design's attribute order."""
+    name: str = field(default="", compare=False)
+    """Short name where the study has one, e.g. ``YRH``."""
+
+    @property
+    def id(self) -> str:
+        """The name, or ``age=43;drinks=2`` where the study has none. Unique within a study."""
+        return self.name or ";".join(f"{a}={v}" for a, v in self.values)
+
+    def __getitem__(self, attribute: str) -> Value:
+        for name, value in self.values:
+            if name == attribute:
+                return value
+        raise KeyError(attribute)
+
+    def as_dict(self) -> dict[str, Value]:
+        """Attribute name -> value."""
+        return dict(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An unordered pair of different profiles. Make it with :meth:`of`."""
+
+    first: Profile
+    second: Profile
+
+    @classmethod
+    def of(cls, one: Profile, other: Profile) -> Comparison:
+        """Return the comparison of two profiles, the same whichever is named first."""
+        if one == other:
+            raise BadProfile(f"profile '{one.id}' cannot be compared with itself")
+        first, second = sorted((one, other), key=_profile_order)
+        return cls(first, second)
+
+
+def _profile_order(profile: Profile) -> tuple[tuple[str, str, str], ...]:
+    return tuple((name, type(value).__name__, str(value)) for name, value in profile.values)
+
+
+class ProfileKind(StrEnum):
+    """Where a study's profiles come from."""
+
+    FULL_FACTORIAL = "full_factorial"
+    LIST = "list"
+    RANDOM = "random"
+
+
+class ComparisonKind(StrEnum):
+    """Which comparisons a respondent sees."""
+
+    ALL_PAIRS = "all_pairs"
+    LIST = "list"
+    RANDOM = "random"
+
+
+class Sides(StrEnum):
+    """Which profile stands on the left."""
+
+    RANDOM = "random"
+    """Drawn per presentation, balanced within a respondent as far as their number is even."""
+    FIXED = "fixed"
+    """As listed in the design."""
+
+
+class AttributeOrder(StrEnum):
+    """In which order attributes stand on the page."""
+
+    PER_RESPONDENT = "per_respondent"
+    PER_COMPARISON = "per_comparison"
+    FIXED = "fixed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedProfile:
+    """A profile that the design lists."""
+
+    profile: Profile
+    patient_share: float | None = None
+    """Share of patients with this profile when the exchange draws a pool from the design."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indecision:
+    """The answer "I cannot say": offered or not, and in which words."""
+
+    offered: bool = True
+    label: str = "Flip a coin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """A randomized condition of the study."""
+
+    name: str
+    indecision_offered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """What a respondent reads around the comparisons."""
+
+    introduction: str
+    consent: str
+    instructions: str
+    question: str
+    left: str
+    right: str
+    debrief: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyDesign:
+    """Everything a study asks and how. Frozen; its :func:`design_hash` is carried by every answer."""
+
+    slug: str
+    title: str
+    version: str
+    language: str
+    source: str
+    attributes: tuple[Attribute, ...]
+    profile_kind: ProfileKind
+    listed_profiles: tuple[ListedProfile, ...]
+    comparison_kind: ComparisonKind
+    listed_comparisons: tuple[tuple[Profile, Profile], ...]
+    """(left, right) as listed; empty unless ``comparison_kind`` is ``list``."""
+    comparisons_per_respondent: int
+    sides: Sides
+    attribute_order: AttributeOrder
+    indecision: Indecision
+    arms: tuple[Arm, ...]
+    """At least one. A study without randomized conditions has the single arm ``main``."""
+    texts: Texts
+
+    def attribute(self, name: str) -> Attribute:
+        """Return the attribute called ``name``."""
+        for attribute in self.attributes:
+            if attribute.name == name:
+                return attribute
+        raise BadProfile(f"study '{self.slug}' has no attribute '{name}'")
+
+    def arm(self, name: str) -> Arm:
+        """Return the arm called ``name``."""
+        for arm in self.arms:
+            if arm.name == name:
+                return arm
+        raise BadProfile(
+            f"study '{self.slug}' has no arm '{name}'; it has {', '.join(a.name for a in self.arms)}"
+        )
+
+    def profile(self, values: Mapping[str, object], *, name: str = "") -> Profile:
+        """Return a checked profile from attribute values, named as the design lists it where it does."""
+        profile = make_profile(self.attributes, values, name=name)
+        for listed in self.listed_profiles:
+            if listed.profile == profile:
+                return listed.profile
+        return profile
+
+    def profiles(self) -> tuple[Profile, ...] | None:
+        """Return every profile of the study, or None where they are too many to list."""
+        if self.profile_kind is ProfileKind.LIST:
+            return tuple(listed.profile for listed in self.listed_profiles)
+        if prod(len(a.values) for a in self.attributes) > LISTABLE:
+            return None
+        names = [a.name for a in self.attributes]
+        return tuple(
+            self.profile(dict(zip(names, values, strict=True)))
+            for values in product(*(a.values for a in self.attributes))
+        )
+
+    def comparisons(self) -> tuple[Comparison, ...] | None:
+        """Return every comparison that can be asked, or None where they are drawn at random."""
+        if self.comparison_kind is ComparisonKind.LIST:
+            return tuple(dict.fromkeys(Comparison.of(a, b) for a, b in self.listed_comparisons))
+        profiles = self.profiles()
+        if self.comparison_kind is ComparisonKind.RANDOM or profiles is None:
+            return None
+        return tuple(Comparison.of(a, b) for a, b in combinations(profiles, 2))
+
+    def draw_profile(self, rng: np.random.Generator) -> Profile:
+        """Draw a profile as the design says: from the list, or each attribute independently."""
+        if self.profile_kind is ProfileKind.LIST:
+            return self.listed_profiles[int(rng.integers(len(self.listed_profiles)))].profile
+        return self.profile({a.name: a.draw(rng) for a in self.attributes})
+
+
+def make_profile(attributes: Iterable[Attribute], values: Mapping[str, object], *, name: str = "") -> Profile:
+    """Return a profile with exactly the given attributes, every value checked.
+
+    Raises
+    ------
+    BadProfile
+        An attribute without a value, a value out of range, or a value for an unknown attribute.
+    """
+    attributes = tuple(attributes)
+    known = {a.name for a in attributes}
+    unknown = [n for n in values if n not in known]
+    if unknown:
+        raise BadProfile(f"unknown attribute '{unknown[0]}'; the attributes are {', '.join(sorted(known))}")
+    missing = [a.name for a in attributes if a.name not in values]
+    if missing:
+        raise BadProfile(f"no value for attribute '{missing[0]}'")
+    return Profile(tuple((a.name, a.checked(values[a.name])) for a in attributes), name=name)
+
+
+def design_hash(design: StudyDesign) -> str:
+    """Return the SHA-256 (hex) of the design's canonical form: its content, not its layout in a file."""
+    canonical = json.dumps(asdict(design), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

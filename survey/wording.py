@@ -1,0 +1,69 @@
+"""Words for profiles and comparisons. Pure. The survey's page and a model's prompt are made from the same
+:class:`Question`, so both read the same sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from survey.answers import Presentation
+from survey.design import Attribute, CategoricalAttribute, StudyDesign, Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One attribute of both profiles, in words."""
+
+    label: str
+    left: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A presentation in words: everything that a respondent reads about one comparison."""
+
+    text: str
+    left: str
+    """Heading of the left profile, e.g. ``Patient A``."""
+    right: str
+    rows: tuple[Row, ...]
+    indecision: str | None
+    """Label of the indecision answer; None where it is not offered."""
+
+
+def value_words(attribute: Attribute, value: Value) -> str:
+    """Return what a respondent reads for ``value``, e.g. ``43 years old``."""
+    if isinstance(attribute, CategoricalAttribute):
+        return next(level.words for level in attribute.levels if level.name == value)
+    template = attribute.words_one if attribute.words_one and value == 1 else attribute.words
+    return template.replace("{value}", str(value))
+
+
+def question(design: StudyDesign, presentation: Presentation) -> Question:
+    """Return the words of one presentation."""
+    rows = []
+    for name in presentation.attribute_order:
+        attribute = design.attribute(name)
+        rows.append(
+            Row(
+                label=attribute.label,
+                left=value_words(attribute, presentation.left[name]),
+                right=value_words(attribute, presentation.right[name]),
+            )
+        )
+    return Question(
+        text=design.texts.question,
+        left=design.texts.left,
+        right=design.texts.right,
+        rows=tuple(rows),
+        indecision=design.indecision.label if presentation.indecision_offered else None,
+    )
+
+
+def question_text(asked: Question) -> str:
+    """Return the question as plain text: heading, then one line per attribute, for each profile in turn."""
+    blocks = [asked.text]
+    for heading, side in ((asked.left, "left"), (asked.right, "right")):
+        lines = [f"{heading}:"] + [f"- {row.label}: {getattr(row, side)}" for row in asked.rows]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
