@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from survey.design import (
     Arm,
     Attribute,
     AttributeOrder,
     CategoricalAttribute,
-    Comparison,
     ComparisonKind,
     Favours,
     Indecision,
@@ -125,6 +125,10 @@ class _Numeric(_Table):
         return self
 
 
+_AnyAttribute = Annotated[_Categorical | _Numeric, Field(discriminator="kind")]
+_ATTRIBUTES = TypeAdapter(list[_AnyAttribute])
+
+
 class _Profiles(_Table):
     kind: ProfileKind
     listed: Annotated[list[dict[str, Scalar]], Field(alias="list")] = []
@@ -156,9 +160,7 @@ class _Arm(_Table):
 class _Design(_Table):
     study: _Study
     texts: _Texts
-    attributes: Annotated[
-        list[Annotated[_Categorical | _Numeric, Field(discriminator="kind")]], Field(min_length=1)
-    ]
+    attributes: Annotated[list[_AnyAttribute], Field(min_length=1)]
     profiles: _Profiles
     comparisons: _Comparisons
     indecision: _Indecision = _Indecision()
@@ -214,6 +216,34 @@ def parse_design(text: str, where: str = "design.toml") -> StudyDesign:
     if complaints:
         raise BadDesign(complaints, where)
     return design
+
+
+def attribute_records(attributes: Sequence[Attribute]) -> list[dict[str, object]]:
+    """Return attributes as plain records, so that a data file can carry them and stand alone."""
+    records: list[dict[str, object]] = []
+    for attribute in attributes:
+        if isinstance(attribute, CategoricalAttribute):
+            records.append({"kind": "categorical", **asdict(attribute)})
+            continue
+        record = {"kind": "numeric", **asdict(attribute)}
+        for redundant in ("minimum", "maximum") if attribute.points else ("points",):
+            del record[redundant]
+        records.append(record)
+    return records
+
+
+def attributes_from_records(records: object) -> tuple[Attribute, ...]:
+    """Return the attributes that :func:`attribute_records` wrote.
+
+    Raises
+    ------
+    BadDesign
+        The records do not describe attributes.
+    """
+    try:
+        return tuple(_attribute(table) for table in _ATTRIBUTES.validate_python(records))
+    except ValidationError as error:
+        raise BadDesign([f"{_key_text(e['loc'])}: {_message(dict(e))}" for e in error.errors()]) from None
 
 
 # --- from checked tables to the domain -----------------------------------------------------------------

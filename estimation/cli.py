@@ -1,0 +1,93 @@
+"""``equipoise estimate``: from an answers file to a weights file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from estimation.results import Model
+
+
+@click.group("estimate")
+def group() -> None:
+    """Turn answers into weights."""
+
+
+@group.command(
+    "fit", epilog="Example: equipoise estimate fit answers.csv --model min-delta --out weights.json"
+)
+@click.argument("answers", type=click.Path(path_type=Path))
+@click.option(
+    "--model",
+    type=click.Choice([m.value for m in Model]),
+    default=Model.CONDITIONAL_LOGIT.value,
+    show_default=True,
+    help="bradley-terry: a strength per profile; conditional-logit: attribute weights from decided answers; "
+    "min-delta: attribute weights and the pull of indecision from all answers.",
+)
+@click.option(
+    "--design", type=click.Path(path_type=Path), help="The study's design file, for levels and ranges."
+)
+@click.option("--arm", help="Use only the answers of this arm.")
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Bayesian cluster bootstraps for the intervals; 0 uses the cluster sandwich.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option(
+    "--prior-answers",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Weight of prior answers that keep estimates finite; 0 is maximum likelihood.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write weights.json here.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def fit_command(
+    answers: Path,
+    model: str,
+    design: Path | None,
+    arm: str | None,
+    bootstrap: int,
+    seed: int,
+    prior_answers: float,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Estimate weights from ANSWERS (answers.csv)."""
+    from estimation.dataset import choice_data
+    from estimation.fitting import fit
+    from estimation.manifest import make_manifest
+    from estimation.weights_file import fit_record, write_weights
+    from survey.answers_file import read_answers
+    from survey.design_file import read_design
+
+    study = read_design(design) if design else None
+    answer_set = read_answers(answers, study)
+    data = choice_data(answer_set, arm=arm)
+    result = fit(data, Model(model), prior_answers=prior_answers, bootstrap=bootstrap, seed=seed)
+    if out:
+        inputs = {"answers": answers, **({"design": design} if design else {})}
+        settings = {
+            "model": model,
+            "arm": arm,
+            "bootstrap": bootstrap,
+            "seed": seed,
+            "prior_answers": prior_answers,
+        }
+        hashes = tuple(sorted({a.design_hash for a in answer_set.answers}))
+        write_weights(out, result, design_hashes=hashes, manifest=make_manifest(inputs, settings))
+    if as_json:
+        click.echo(json.dumps(fit_record(result), indent=1, ensure_ascii=False))
+        return
+    from estimation.summary import fit_lines
+
+    for line in fit_lines(result):
+        click.echo(line)
+    if out:
+        click.echo(f"Written to {out}")

@@ -1,0 +1,44 @@
+"""A fit in lines of text, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from estimation.results import Fit
+from estimation.weights import Estimate, ProfileWeights
+
+
+def fit_lines(fit: Fit) -> Iterator[str]:
+    """Yield a table of the estimates with their intervals, and how they were made."""
+    yield (
+        f"{fit.model}: {fit.n_answers} answers used, {fit.n_indecisions} indecisions among the data, "
+        f"{fit.n_clusters} clusters by {fit.clustering}"
+    )
+    yield f"log-likelihood {fit.log_likelihood:.3f}, per answer {fit.mean_log_likelihood:.4f}"
+    weights = fit.weights
+    if isinstance(weights, ProfileWeights):
+        yield from _table(
+            "profile",
+            [
+                (p.id, e, f"  weight {weights.weight(p):.4f}")
+                for p, e in sorted(
+                    zip(weights.profiles, weights.log_strengths, strict=True), key=lambda row: -row[1].value
+                )
+            ],
+        )
+    else:
+        rows = [(name, e, "") for name, e in weights.coefficients.items()]
+        if fit.indecision:
+            rows.append(("indecision (lambda)", fit.indecision, ""))
+        yield from _table("log-strength per unit or level", rows)
+    yield fit.interval_method
+    for note in fit.notes:
+        yield f"Note: {note}"
+
+
+def _table(heading: str, rows: list[tuple[str, Estimate, str]]) -> Iterator[str]:
+    width = max(len(heading), *(len(name) for name, _, _ in rows))
+    yield f"{heading:<{width}}   estimate   95 % interval"
+    for name, e, extra in rows:
+        interval = "" if e.low is None or e.high is None else f"{e.low:+.4f} … {e.high:+.4f}"
+        yield f"{name:<{width}}   {e.value:+8.4f}   {interval}{extra}"
