@@ -24,6 +24,8 @@ Value: TypeAlias = str | int | float
 
 # Beyond this many profiles or comparisons a design is drawn from, never listed in full.
 LISTABLE = 5_000
+# Two or more profiles yield a new comparison within a few draws; a design that needs more cannot yield so many.
+_MOST_DRAWS_PER_COMPARISON = 1_000
 
 
 class Favours(StrEnum):
@@ -230,6 +232,8 @@ class Indecision:
 
     offered: bool = True
     label: str = "Flip a coin"
+    explanation: str = ""
+    """Follows the instructions of respondents who are offered it, and of nobody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,6 +324,20 @@ class StudyDesign:
         if self.comparison_kind is ComparisonKind.RANDOM or profiles is None:
             return None
         return tuple(Comparison.of(a, b) for a, b in combinations(profiles, 2))
+
+    def draw_pairs(self, count: int, rng: np.random.Generator) -> list[tuple[Profile, Profile]]:
+        """Draw pairs of different profiles, each profile independently, no comparison twice.
+
+        Returns fewer than ``count`` only if the design cannot yield as many different comparisons.
+        """
+        drawn: dict[Comparison, tuple[Profile, Profile]] = {}
+        for _ in range(_MOST_DRAWS_PER_COMPARISON * count):
+            if len(drawn) == count:
+                break
+            one, other = self.draw_profile(rng), self.draw_profile(rng)
+            if one != other:
+                drawn.setdefault(Comparison.of(one, other), (one, other))
+        return list(drawn.values())
 
     def draw_profile(self, rng: np.random.Generator) -> Profile:
         """Draw a profile as the design says: from the list, or each attribute independently."""

@@ -150,6 +150,7 @@ class _Comparisons(_Table):
 class _Indecision(_Table):
     offered: bool = True
     label: Text = "Flip a coin"
+    explanation: str = ""
 
 
 class _Arm(_Table):
@@ -243,7 +244,13 @@ def attributes_from_records(records: object) -> tuple[Attribute, ...]:
     try:
         return tuple(_attribute(table) for table in _ATTRIBUTES.validate_python(records))
     except ValidationError as error:
-        raise BadDesign([f"{_key_text(e['loc'])}: {_message(dict(e))}" for e in error.errors()]) from None
+        raise BadDesign(
+            [
+                f"attributes{_key_text(_location(records, e['loc']))}: {_message(dict(e))}"
+                for e in error.errors()
+            ],
+            "attributes",
+        ) from None
 
 
 # --- from checked tables to the domain -----------------------------------------------------------------
@@ -273,7 +280,7 @@ def _design_from(tables: _Design, complain: _Complain) -> StudyDesign:
         comparisons_per_respondent=tables.comparisons.per_respondent,
         sides=tables.comparisons.sides,
         attribute_order=tables.comparisons.attribute_order,
-        indecision=Indecision(offered=tables.indecision.offered, label=tables.indecision.label),
+        indecision=Indecision(**tables.indecision.model_dump()),
         arms=arms or (Arm(name="main", indecision_offered=tables.indecision.offered),),
         texts=Texts(**tables.texts.model_dump()),
     )

@@ -5,11 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from survey.answers import Presentation
-from survey.design import Arm, AttributeOrder, Comparison, ComparisonKind, Profile, Sides, StudyDesign
-
-# A design with two or more profiles yields a new pair within a few draws; hitting this bound means that it
-# cannot yield as many different comparisons as it asks for.
-MOST_DRAWS_PER_COMPARISON = 1_000
+from survey.design import Arm, AttributeOrder, ComparisonKind, Profile, Sides, StudyDesign
 
 
 def draw_presentations(design: StudyDesign, arm: Arm, rng: np.random.Generator) -> tuple[Presentation, ...]:
@@ -64,11 +60,4 @@ def _draw_pairs(design: StudyDesign, rng: np.random.Generator) -> tuple[list[tup
         picked = [every[i] for i in rng.permutation(len(every))[:wanted]]
         return [(c.first, c.second) for c in picked], f"{len(picked)} of all {len(every)} pairs, shuffled"
 
-    drawn: dict[Comparison, tuple[Profile, Profile]] = {}
-    for _ in range(MOST_DRAWS_PER_COMPARISON * wanted):
-        if len(drawn) == wanted:
-            break
-        a, b = design.draw_profile(rng), design.draw_profile(rng)
-        if a != b:
-            drawn.setdefault(Comparison.of(a, b), (a, b))
-    return list(drawn.values()), "two different profiles drawn independently, no comparison twice"
+    return design.draw_pairs(wanted, rng), "two different profiles drawn independently, no comparison twice"

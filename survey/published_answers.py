@@ -12,7 +12,7 @@ from survey.design_file import EXAMPLES, example_design
 from survey.errors import BadAnswers, BadProfile
 
 # All three files code the decision like this. The README beside them says 1 = left, 2 = right, 0 = coin, and the
-# data contradict it: code 2 never occurs in the groups without a coin, and code 0 goes with the younger left patient.
+# data contradict it: code 2 never occurs in the groups without a coin, code 0 goes with the younger on the left.
 _DECISIONS = {"0": Choice.LEFT, "1": Choice.RIGHT, "2": Choice.INDECISION}
 _STUDY_1_AGES = {"0": 18, "1": 32, "2": 55, "4": 90}
 _STUDY_1_DRINKING = {"0": "none", "1": "light", "2": "heavy"}
@@ -64,47 +64,57 @@ def import_mcelfresh2021(path: Path) -> AnswerSet:
     return AnswerSet(attributes=design.attributes, answers=answers, source=f"mcelfresh2021/{path.name}")
 
 
-def study_1_counts() -> AnswerSet:
-    """Return the 1,830 answers of Study 1 from the counts that ship with the examples.
+def import_study_1_counts(path: Path = EXAMPLES / "kidney-study1-counts.csv") -> AnswerSet:
+    """Read the counts of Study 1 that ship with the examples: 1,830 answers of 122 people to 15 tasks.
 
     The counts do not say which person gave which answers, so ``respondent`` is None and intervals from these
     answers cannot account for people who answer alike throughout.
     """
     design = example_design("kidney-study1")
     hashed = design_hash(design)
-    path = EXAMPLES / "kidney-study1-counts.csv"
-    answers = []
-    for _, row in read_rows(path):
-        left, right = (
-            design.profile(
-                {
-                    "age": int(row[f"{side}.age"]),
-                    "dependents": int(row[f"{side}.dependents"]),
-                    "drinking": row[f"{side}.drinking"],
-                }
-            )
-            for side in ("left", "right")
-        )
-        for choice in Choice:
-            answers += [
-                Answer(
-                    respondent=None,
-                    kind=RespondentKind.HUMAN,
-                    arm=row["arm"],
-                    position=int(row["task"]),
-                    left=left,
-                    right=right,
-                    choice=choice,
-                    indecision_offered=design.arm(row["arm"]).indecision_offered,
-                    design_hash=hashed,
-                    seconds_missing="not published",
-                )
-            ] * int(row[f"chose_{choice}"] or 0)
+    answers: list[Answer] = []
+    for number, row in read_rows(path):
+        try:
+            answers += _study_1_task(design, hashed, row)
+        except (KeyError, ValueError, BadProfile) as error:
+            what = f"there is no column {error.args[0]!r}" if isinstance(error, KeyError) else error
+            raise BadAnswers(f"{path}:{number}: {what}") from None
     return AnswerSet(
         attributes=design.attributes,
         answers=answers,
         source="McElfresh et al. (2021), Study 1, published counts",
     )
+
+
+def _study_1_task(design: StudyDesign, hashed: str, row: Mapping[str, str]) -> list[Answer]:
+    """Return the answers counted in one row: one task, one arm."""
+    left, right = (
+        design.profile(
+            {
+                "age": int(row[f"{side}.age"]),
+                "dependents": int(row[f"{side}.dependents"]),
+                "drinking": row[f"{side}.drinking"],
+            }
+        )
+        for side in ("left", "right")
+    )
+    arm = design.arm(row["arm"])
+    answers: list[Answer] = []
+    for choice in Choice:
+        answer = Answer(
+            respondent=None,
+            kind=RespondentKind.HUMAN,
+            arm=arm.name,
+            position=int(row["task"]),
+            left=left,
+            right=right,
+            choice=choice,
+            indecision_offered=arm.indecision_offered,
+            design_hash=hashed,
+            seconds_missing="not published",
+        )
+        answers += [answer] * int(row[f"chose_{choice}"] or 0)
+    return answers
 
 
 def _study_1(design: StudyDesign, hashed: str, row: Mapping[str, str], missing: str) -> Answer:
@@ -170,4 +180,7 @@ def _study_2(
     )
 
 
-IMPORTERS: Mapping[str, Callable[[Path], AnswerSet]] = {"mcelfresh2021": import_mcelfresh2021}
+IMPORTERS: Mapping[str, Callable[[Path], AnswerSet]] = {
+    "mcelfresh2021": import_mcelfresh2021,
+    "mcelfresh2021-study1-counts": import_study_1_counts,
+}

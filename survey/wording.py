@@ -39,6 +39,14 @@ def value_words(attribute: Attribute, value: Value) -> str:
     return template.replace("{value}", str(value))
 
 
+def instructions(design: StudyDesign, *, indecision_offered: bool) -> str:
+    """Return what a respondent reads before the first comparison; indecision is explained only where offered."""
+    parts = [design.texts.instructions.strip()]
+    if indecision_offered and design.indecision.explanation:
+        parts.append(design.indecision.explanation.strip())
+    return "\n\n".join(parts)
+
+
 def question(design: StudyDesign, presentation: Presentation) -> Question:
     """Return the words of one presentation."""
     rows = []

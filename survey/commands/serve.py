@@ -1,0 +1,47 @@
+"""``equipoise serve``."""
+
+from __future__ import annotations
+
+import click
+
+from survey import store
+from survey.config import load_settings, secrets_of
+from survey.db import open_database, reading
+from survey.serving import serve as run_service
+from survey.tables import StudyState
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@click.command()
+@click.option("--host", help="Address to listen on.  [default: EQUIPOISE_HOST]")
+@click.option("--port", type=click.IntRange(1, 65_535), help="Port to listen on.  [default: EQUIPOISE_PORT]")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: EQUIPOISE_WORKERS]")
+def serve(host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve the survey and the researcher's pages until Ctrl-C.
+
+    \b
+    Example:
+      equipoise serve --port 8000
+    """
+    settings = load_settings(host=host, port=port, workers=workers)
+    engine = open_database(settings)
+    with reading(engine) as session:
+        studies = [(s.slug, s.version) for s in store.list_studies(session) if s.state is StudyState.OPEN]
+    engine.dispose()
+    base = settings.base_url
+    click.echo(f"Researcher's pages: {base}/research/?token={secrets_of(settings).research_token}")
+    for slug, version in studies:
+        click.echo(f"Participants:       {base}/s/{slug}  (version {version})")
+    if not studies:
+        click.echo(
+            "No study is open: add and open one on the researcher's pages, or with 'equipoise survey add'."
+        )
+    if settings.host not in _LOOPBACK and not settings.public_url.startswith("https://"):
+        click.echo(
+            "Warning: other machines can reach this service without encryption. Put an HTTPS proxy in front and "
+            "set EQUIPOISE_PUBLIC_URL before real participants use it.",
+            err=True,
+        )
+    click.echo("Stop with Ctrl-C.")
+    run_service(settings)
