@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from exchange.clearing.clear import clear_pool
+from exchange.clearing.objectives import Objective, Policy
+from exchange.errors import BadMatchRun, InvalidMatchRun
+from exchange.match_run import Chain, Cycle, MatchRun, SolveStatus
+from exchange.match_run_file import match_run_table, read_match_run, write_match_run
+from exchange.pool import Pool
+from exchange.validity import check_match_run
+
+PRIORITIES = {"P0": 1.0, "P1": 0.5, "P2": 0.25, "P3": 0.125, "P4": 0.0625}
+
+
+@pytest.fixture
+def pool(make_pool: Callable[..., Pool]) -> Pool:
+    """A two-way cycle P0-P1 and a chain N0-P2-P3; P4 can only give."""
+    return make_pool(5, 1, [(0, 1), (1, 0), (5, 2), (2, 3), (4, 3)])
+
+
+@pytest.fixture
+def run(pool: Pool) -> MatchRun:
+    return clear_pool(pool, PRIORITIES, policy=Policy.PRIORITY_AFTER_CARDINALITY, cycle_cap=3, chain_cap=2)
+
+
+def test_a_true_match_run_is_valid(pool: Pool, run: MatchRun) -> None:
+    check_match_run(pool, run, PRIORITIES)
+    assert run.cycles == (Cycle(pairs=("P0", "P1")),)
+    assert run.chains == (Chain(ndd="N0", pairs=("P2", "P3")),)
+    assert (run.transplants, run.total_priority) == (4, 1.875)
+    assert set(run.arcs) == {("P0", "P1"), ("P1", "P0"), ("N0", "P2"), ("P2", "P3")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"cycles": (Cycle(pairs=("P0", "P1")),) * 2}, "'P0' takes part 2 times"),
+        ({"chains": (Chain(ndd="N0", pairs=("P2",)),) * 2}, "'N0' starts 2 chains"),
+        ({"chains": (Chain(ndd="N0", pairs=("P0",)),)}, "'P0' takes part 2 times"),
+        ({"cycles": (Cycle(pairs=("P0", "P9")),)}, "no pair 'P9'"),
+        ({"chains": (Chain(ndd="N9", pairs=("P2",)),)}, "no non-directed donor 'N9'"),
+        ({"cycles": (Cycle(pairs=("P0", "P4")),)}, "no arc P0 -> P4"),
+        ({"cycles": (Cycle(pairs=("P0",)),)}, "has 1 pair"),
+        ({"chains": (Chain(ndd="N0", pairs=("P3", "P2")),)}, "no arc N0 -> P3"),
+        ({"chains": (Chain(ndd="N0", pairs=()),)}, "has 0 pair"),
+        ({"cycle_cap": 0}, "the cap is 0"),
+        ({"chain_cap": 1}, "the cap is 1"),
+        ({"cycles": ()}, "claims 4 transplants, but its exchanges add up to 2"),
+        ({"transplants": 5}, "claims 5 transplants"),
+        ({"total_priority": 1.9}, "claims a total priority of 1.9"),
+        ({"stages": ()}, "its stages are none"),
+        ({"policy": Policy.EQUAL}, "policy equal has transplants"),
+    ],
+)
+def test_every_kind_of_corruption_is_found(
+    pool: Pool, run: MatchRun, changes: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(InvalidMatchRun, match=complaint):
+        check_match_run(pool, replace(run, **changes), PRIORITIES)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"value": 5.0}, "stage transplants claims 5, but the exchanges give 4"),
+        ({"bound": 3.0}, "above its own bound"),
+        ({"bound": 6.0}, "called optimal, but its bound is 6"),
+        ({"status": SolveStatus.NO_SOLUTION}, "no solution"),
+    ],
+)
+def test_false_claims_about_a_stage_are_found(
+    pool: Pool, run: MatchRun, changes: dict[str, object], complaint: str
+) -> None:
+    stages = (replace(run.stages[0], **changes), run.stages[1])  # type: ignore[arg-type]
+    with pytest.raises(InvalidMatchRun, match=complaint):
+        check_match_run(pool, replace(run, stages=stages), PRIORITIES)
+
+
+def test_all_violations_are_listed_at_once(pool: Pool, run: MatchRun) -> None:
+    corrupted = replace(run, cycles=(Cycle(pairs=("P0", "P4")), Cycle(pairs=("P0", "P9"))), chain_cap=1)
+    with pytest.raises(InvalidMatchRun) as caught:
+        check_match_run(pool, corrupted, PRIORITIES)
+    text = "\n".join(caught.value.violations)
+    assert all(
+        part in text for part in ("takes part 2 times", "no pair 'P9'", "the cap is 1", "no arc P0 -> P4")
+    )
+
+
+def test_recipients_without_a_known_priority_are_found(pool: Pool, run: MatchRun) -> None:
+    with pytest.raises(InvalidMatchRun, match="no priority is known for P3"):
+        check_match_run(pool, run, {k: v for k, v in PRIORITIES.items() if k != "P3"})
+
+
+def test_a_run_is_only_as_optimal_as_its_weakest_stage(run: MatchRun) -> None:
+    weak = replace(run.stages[0], status=SolveStatus.FEASIBLE, bound=5.0)
+    assert run.status is SolveStatus.OPTIMAL
+    assert replace(run, stages=(weak, run.stages[1])).status is SolveStatus.FEASIBLE
+    assert weak.gap == pytest.approx(0.2)
+
+
+def test_a_written_match_run_reads_back_the_same(run: MatchRun, tmp_path: Path) -> None:
+    path = tmp_path / "match_run.json"
+    write_match_run(run, path)
+    read = read_match_run(path)
+    assert match_run_table(read) == match_run_table(run)
+    assert (read.cycles, read.chains, read.policy) == (run.cycles, run.chains, run.policy)
+    assert [stage.objective for stage in read.stages] == [Objective.TRANSPLANTS, Objective.PRIORITY]
+    assert json.loads(path.read_text())["status"] == "optimal"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{", r"run\.json:1: not valid JSON"),
+        ("{}", r"run\.json: \w+: field required"),
+        ("[]", r"run\.json: the whole file"),
+    ],
+)
+def test_a_malformed_match_run_file_names_the_place(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(text)
+    with pytest.raises(BadMatchRun, match=complaint):
+        read_match_run(path)
+
+
+def test_a_missing_match_run_file_is_complained_about(tmp_path: Path) -> None:
+    with pytest.raises(BadMatchRun, match="No such file"):
+        read_match_run(tmp_path / "absent.json")

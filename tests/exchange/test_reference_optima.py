@@ -1,0 +1,102 @@
+"""The optima of published pools, found by other programs: PrefLib's set 00036 and kidney_solver's examples.
+
+Only what takes about a second is run here; larger pools are checked by hand with a higher limit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exchange.clearing.clear import clear_pool
+from exchange.clearing.objectives import Policy
+from exchange.match_run import SolveStatus
+from exchange.pool_file import read_pool
+from exchange.priorities import equal_priorities
+
+Shared = Callable[[str], Path]
+
+MOST_PAIRS = 64
+MOST_PAIRS_WITH_PRIORITY = 36
+# Formats that read_pool does not know yet.
+_NOT_READ = (".json", ".json.gz", ".npz")
+
+
+@pytest.fixture(scope="module")
+def reference(shared: Shared) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(shared("reference/kidney_optima.json").read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def profile_weights(shared: Shared) -> list[float]:
+    """The eight direct scores of Freedman et al., profile 1 first."""
+    profiles = json.loads(shared("reference/freedman_profiles.json").read_text(encoding="utf-8"))["profiles"]
+    return [profile["direct_bt_score"] for profile in profiles]
+
+
+def test_the_most_transplants_of_every_pool_are_found(reference: dict[str, Any], shared: Shared) -> None:
+    checked = 0
+    for row in reference["optima"]:
+        if row["pairs"] > MOST_PAIRS or row["file"].endswith(_NOT_READ):
+            continue
+        pool = read_pool(shared(f"data/kidney/{row['file']}"))
+        assert (len(pool.pairs), len(pool.ndds)) == (row["pairs"], row["ndds"]), row
+        run = clear_pool(
+            pool,
+            equal_priorities(pool),
+            policy=Policy.EQUAL,
+            cycle_cap=row["cycle_cap"],
+            chain_cap=row["chain_cap"],
+        )
+        assert run.transplants == row["transplants"], row
+        assert run.status is SolveStatus.OPTIMAL, row
+        checked += 1
+    assert checked >= 50
+
+
+def test_the_greatest_arc_weights_are_found(reference: dict[str, Any], shared: Shared) -> None:
+    checked = 0
+    for row in reference["priority"]:
+        if row["objective"] != "greatest arc weight" or row["file"].endswith(_NOT_READ):
+            continue
+        pool = read_pool(shared(f"data/kidney/{row['file']}"))
+        run = clear_pool(
+            pool,
+            equal_priorities(pool),
+            policy=Policy.GREATEST_ARC_WEIGHT,
+            cycle_cap=row["cycle_cap"],
+            chain_cap=row["chain_cap"],
+        )
+        assert run.stages[0].value == pytest.approx(row["value"], rel=1e-9), row
+        checked += 1
+    assert checked >= 3
+
+
+def test_priority_optima_are_found_under_both_rules(
+    reference: dict[str, Any], shared: Shared, profile_weights: list[float]
+) -> None:
+    checked = fewer = 0
+    for row in reference["priority"]:
+        if row["objective"] != "transplants, then priority" or row["file"].endswith(_NOT_READ):
+            continue
+        pool = read_pool(shared(f"data/kidney/{row['file']}"))
+        if len(pool.pairs) > MOST_PAIRS_WITH_PRIORITY:
+            continue
+        # The file's rule: the patient of pair i (in file order, from 0) has profile i mod 8.
+        weights = {pair.id: profile_weights[i % 8] for i, pair in enumerate(pool.pairs)}
+        caps = {"cycle_cap": row["cycle_cap"], "chain_cap": row["chain_cap"]}
+        described = clear_pool(pool, weights, policy=Policy.PRIORITY_AFTER_CARDINALITY, **caps)
+        coded = clear_pool(pool, weights, policy=Policy.GREATEST_WEIGHT, **caps)
+        assert described.transplants == row["transplants"], row
+        assert described.total_priority == pytest.approx(row["priority"], abs=1e-8), row
+        assert coded.total_priority == pytest.approx(row["greatest_priority_alone"], abs=1e-8), row
+        assert described.status is coded.status is SolveStatus.OPTIMAL, row
+        fewer += coded.transplants < described.transplants
+        checked += 1
+    assert checked >= 15
+    assert fewer >= 1
