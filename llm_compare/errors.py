@@ -1,0 +1,37 @@
+"""The errors of asking models and comparing them with people: what, where, and the way out."""
+
+from __future__ import annotations
+
+from survey.errors import EquipoiseError
+
+
+class CompareError(EquipoiseError):
+    """Base of this package's errors. An unreadable or refused reply is a value, never an error."""
+
+
+class CannotAsk(CompareError):
+    """A design, model and settings from which no calls can be planned."""
+
+
+class UnknownModel(CompareError):
+    """A model string that neither litellm nor the scripted respondents know."""
+
+
+class MissingKey(CompareError):
+    """A model whose provider needs a key that the environment does not hold; ``variables`` names it."""
+
+    def __init__(self, message: str, variables: tuple[str, ...]) -> None:
+        self.variables = variables
+        super().__init__(message)
+
+
+class UnsupportedSetting(CompareError):
+    """A setting that the model's provider does not accept; it is never dropped silently."""
+
+
+class BadReplies(CompareError):
+    """A replies file that cannot be read; the message names file and line."""
+
+
+class NotComparable(CompareError):
+    """People's and a model's answers that share no attributes, condition or answers to compare."""

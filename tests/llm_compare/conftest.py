@@ -1,0 +1,183 @@
+"""Fixtures for asking models: studies, a store on a migrated database, and a server that plays a provider."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from llm_compare.plan import Request, Settings, plan_requests
+from llm_compare.store import Sessions
+from survey.db import make_engine, upgrade, writing
+from survey.design import StudyDesign
+from survey.design_file import example_design
+
+
+@pytest.fixture(scope="session")
+def kidney_8() -> StudyDesign:
+    """Three categorical attributes, all pairs of eight profiles, indecision offered."""
+    return example_design("kidney-8")
+
+
+@pytest.fixture(scope="session")
+def kidney_numeric() -> StudyDesign:
+    """Three numeric attributes, comparisons drawn at random, arms with and without the coin."""
+    return example_design("kidney-numeric")
+
+
+@pytest.fixture(scope="session")
+def planned(kidney_8: StudyDesign) -> Callable[..., tuple[Request, ...]]:
+    """Return a function that plans the first few comparisons of kidney-8."""
+
+    def plan(comparisons: int = 1, **changes: object) -> tuple[Request, ...]:
+        every = kidney_8.comparisons()
+        assert every is not None
+        arguments = {
+            "arm": kidney_8.arms[0],
+            "model": "openai/anything",
+            "settings": Settings(),
+            "repeats": 1,
+            **changes,
+        }
+        return plan_requests(kidney_8, every[:comparisons], **arguments)
+
+    return plan
+
+
+@pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file of an empty migrated database, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "equipoise.sqlite"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def database_url(tmp_path: Path, migrated_database: Path) -> str:
+    """Return the address of a migrated database of the test's own."""
+    shutil.copy(migrated_database, tmp_path / "equipoise.sqlite")
+    return f"sqlite:///{tmp_path}/equipoise.sqlite"
+
+
+@pytest.fixture
+def sessions(database_url: str) -> Iterator[Sessions]:
+    """Return the maker of sessions on a migrated database."""
+    engine = make_engine(database_url)
+    yield partial(writing, engine)
+    engine.dispose()
+
+
+@dataclass
+class Served:
+    """One response of the server: a completion unless a status or a body says otherwise."""
+
+    content: str | None = "A"
+    finish_reason: str = "stop"
+    refusal: str | None = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | None = None
+    """Sent in place of a completion."""
+    error_code: str | None = None
+    no_choices: bool = False
+    delay_seconds: float = 0.0
+
+
+@dataclass
+class Provider:
+    """An OpenAI-compatible server on the loopback address."""
+
+    url: str
+    received: list[dict[str, object]] = field(default_factory=list)
+    """Body of every request that arrived."""
+    keys: list[str | None] = field(default_factory=list)
+    """Authorization header of every request."""
+    script: list[Served] = field(default_factory=list)
+    """Responses in turn; when they are used up, ``otherwise``."""
+    otherwise: Served = field(default_factory=Served)
+    accepted_key: str | None = None
+    """If set, any other key is answered 401."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def next_response(self, body: dict[str, object], key: str | None) -> Served:
+        """Note a request and return what to answer it with."""
+        with self.lock:
+            self.received.append(body)
+            self.keys.append(key)
+            if self.accepted_key is not None and key != f"Bearer {self.accepted_key}":
+                return Served(status=401)
+            return self.script.pop(0) if self.script else self.otherwise
+
+
+@pytest.fixture(scope="session")
+def serve() -> type[Served]:
+    """Return the class that describes a response."""
+    return Served
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """Start a server that answers as its script says."""
+    served: list[Provider] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            response = served[0].next_response(body, self.headers.get("authorization"))
+            time.sleep(response.delay_seconds)
+            payload = _payload(response).encode()
+            try:
+                self.send_response(response.status)
+                for name, value in response.headers.items():
+                    self.send_header(name, value)
+                self.send_header("content-type", "text/html" if response.body else "application/json")
+                self.send_header("content-length", str(len(payload)))
+                self.end_headers()
+                self.wfile.write(payload)
+            except (BrokenPipeError, ConnectionResetError):
+                self.close_connection = True  # The client gave up waiting, as some tests want it to.
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    served.append(Provider(url=f"http://127.0.0.1:{server.server_address[1]}/v1"))
+    yield served[0]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def _payload(response: Served) -> str:
+    if response.body is not None:
+        return response.body
+    if response.status != 200:
+        return json.dumps({"error": {"message": "no", "type": "test", "code": response.error_code}})
+    message = {"role": "assistant", "content": response.content}
+    if response.refusal is not None:
+        message["refusal"] = response.refusal
+    choice = {"index": 0, "message": message, "finish_reason": response.finish_reason}
+    return json.dumps(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "served-2026-11",
+            "system_fingerprint": "fp_1",
+            "choices": [] if response.no_choices else [choice],
+            "usage": {"prompt_tokens": 50, "completion_tokens": 1, "total_tokens": 51},
+        }
+    )
