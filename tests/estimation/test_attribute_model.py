@@ -11,7 +11,7 @@ from estimation.dataset import ChoiceData, Clustering, choice_data
 from estimation.errors import EstimationError, NotIdentified, Separated
 from estimation.indecision.min_delta import fit_min_delta
 from survey.answers import Choice
-from survey.published_answers import import_published, study_1_counts
+from survey.published_answers import import_published, import_study_1_counts
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_the_bootstrap_by_person_agrees_with_the_sandwich(study_2):
 
 
 def test_the_same_seed_gives_the_same_intervals():
-    data = choice_data(study_1_counts(), arm="with-coin")
+    data = choice_data(import_study_1_counts(), arm="with-coin")
 
     one, other = (fit_min_delta(data, bootstrap=20, seed=5).weights for _ in range(2))
     assert one == other
@@ -129,10 +129,10 @@ def test_davidson_of_the_puddings_is_the_published_fit(shared):
 
 
 def test_the_likelihood_is_that_of_a_plain_slow_loop():
-    data = choice_data(study_1_counts(), arm="with-coin")
+    data = choice_data(import_study_1_counts(), arm="with-coin")
     fit = fit_min_delta(data)
     total = 0.0
-    for answer in study_1_counts().answers:
+    for answer in import_study_1_counts().answers:
         if answer.arm != "with-coin":
             continue
         left, right = (np.log(fit.weights.weight(p)) for p in (answer.left, answer.right))
@@ -147,7 +147,7 @@ def test_the_likelihood_is_that_of_a_plain_slow_loop():
 
 
 def test_study_1_is_fitted_by_attributes_although_its_profiles_are_not_connected():
-    fit = fit_conditional_logit(choice_data(study_1_counts(), arm="no-coin"))
+    fit = fit_conditional_logit(choice_data(import_study_1_counts(), arm="no-coin"))
 
     got = coefficients(fit)
     assert got["age"] < 0 < got["dependents"]
@@ -199,4 +199,4 @@ def test_min_delta_where_nobody_ever_chose_indecision_is_separated_in_lambda(stu
 
 def test_an_unknown_arm_is_refused_with_the_arms_there_are():
     with pytest.raises(EstimationError, match="no-coin, with-coin"):
-        choice_data(study_1_counts(), arm="coin")
+        choice_data(import_study_1_counts(), arm="coin")

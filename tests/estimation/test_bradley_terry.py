@@ -11,7 +11,7 @@ from estimation.bradley_terry import fit_bradley_terry
 from estimation.dataset import choice_data
 from estimation.errors import NotConnected, Separated
 from survey.answers import Choice
-from survey.published_answers import study_1_counts
+from survey.published_answers import import_study_1_counts
 
 ROUND_ROBIN = {("a", "b"): 7, ("b", "a"): 3, ("b", "c"): 6, ("c", "b"): 4, ("a", "c"): 8, ("c", "a"): 2}
 
@@ -153,7 +153,7 @@ def test_profiles_joined_only_by_indecision_are_not_connected(answers_from_wins)
 
 def test_study_1_with_its_two_islands_of_profiles_is_refused():
     with pytest.raises(NotConnected) as caught:
-        fit_bradley_terry(choice_data(study_1_counts(), arm="with-coin"))
+        fit_bradley_terry(choice_data(import_study_1_counts(), arm="with-coin"))
     assert sorted(len(i) for i in caught.value.islands) == [4, 10]
 
 

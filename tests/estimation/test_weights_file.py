@@ -12,12 +12,12 @@ from estimation.results import Model
 from estimation.weights_file import read_weights, write_weights
 from survey.design import Profile
 from survey.design_file import example_design
-from survey.published_answers import study_1_counts
+from survey.published_answers import import_study_1_counts
 
 
 @pytest.fixture
 def study_1_fit():
-    return fit(choice_data(study_1_counts(), arm="with-coin"), Model.MIN_DELTA)
+    return fit(choice_data(import_study_1_counts(), arm="with-coin"), Model.MIN_DELTA)
 
 
 def test_weights_survive_writing_and_reading(study_1_fit, tmp_path):

@@ -1,0 +1,109 @@
+"""The whole way, by the commands a user types: what was planted comes back at the other end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from survey.cli import run
+from survey.design_file import EXAMPLES
+
+
+@pytest.fixture
+def equipoise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Callable[..., str]:
+    """Return a function that runs one command in an empty folder with its own database, and returns its output."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EQUIPOISE_STATE_DIR", str(tmp_path / "state"))
+
+    def command(line: str) -> str:
+        code = run(line.format(examples=EXAMPLES).split())
+        said = capsys.readouterr()
+        assert code == 0, f"equipoise {line}\n{said.err}"
+        return said.out
+
+    return command
+
+
+def test_the_weights_that_simulated_participants_have_come_back_from_the_survey(equipoise, tmp_path):
+    planted = json.loads(
+        equipoise("survey rehearse {examples}/kidney-8.toml --participants 25 --seed 11 --json")
+    )
+    equipoise("survey export kidney-8 --include-simulated --out answers.csv")
+    equipoise(
+        "estimate fit answers.csv --design {examples}/kidney-8.toml --model min-delta --out weights.json"
+    )
+    fitted = json.loads((tmp_path / "weights.json").read_text())
+
+    assert planted["answers"] == fitted["fit"]["n_answers"] == 25 * 28
+    known = {**planted["known_coefficients"], "indecision": planted["indecision_log_weight"]}
+    found = {**fitted["coefficients"], "indecision": fitted["indecision"]}
+    assert known.keys() == found.keys()
+    for name, value in known.items():
+        half = (found[name]["high"] - found[name]["low"]) / 2
+        # Half a 95 % interval is about two standard errors; four in 700 answers would be a fault, not chance.
+        assert abs(found[name]["value"] - value) < 2 * half, name
+    # The order of the eight profiles is recovered where the planted gaps are large.
+    weights = {"young": 0, "old": known["age=old"]}
+    assert weights["old"] < -1
+    assert found["age=old"]["high"] < 0
+
+
+def test_from_rehearsed_answers_to_consequences_of_a_models_rule(equipoise, tmp_path):
+    equipoise("survey rehearse {examples}/kidney-8.toml --participants 8 --seed 5")
+    equipoise("survey export kidney-8 --include-simulated --out answers.csv")
+    equipoise(
+        "exchange generate --design {examples}/kidney-8.toml --pairs 48 --ndds 2 --seed 3 --out pool.json"
+    )
+    equipoise("compare ask {examples}/kidney-8.toml --model scripted/youngest-first --out replies.jsonl")
+    equipoise(
+        "estimate fit answers.csv --design {examples}/kidney-8.toml --prior-answers 4 --out weights.json"
+    )
+    equipoise(
+        "exchange clear pool.json --weights weights.json --cycle-cap 3 --chain-cap 2 --out match_run.json"
+    )
+    equipoise(
+        "compare align answers.csv replies.jsonl --pool pool.json --chain-cap 2 --seed 1 "
+        "--out alignment.json --report report.html"
+    )
+    run_record = json.loads((tmp_path / "match_run.json").read_text())
+    record = json.loads((tmp_path / "alignment.json").read_text())
+    (model,) = record["models"]
+
+    assert model["scripted"] is True
+    assert model["agreement"]["n_comparisons"] == 28
+    # youngest-first decides the 16 comparisons of unequal age and flips a coin in the other 12.
+    assert model["indecision"]["value"] == pytest.approx(12 / 28)
+    assert model["same_choice_with_sides_exchanged"]["value"] == 1
+    # People were planted to count age most, so the rule agrees with most of them where ages differ.
+    assert model["ranks"]["kendall"] > 0.3
+    consequences = model["consequences"]
+    assert consequences["n_pairs"] == 48
+    assert consequences["transplants_by_people"] == run_record["transplants"]
+    assert consequences["status_by_people"] == consequences["status_by_model"] == "optimal"
+    assert "<svg" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_same_commands_give_the_same_files(equipoise, tmp_path):
+    for name in ("one", "two"):
+        equipoise(
+            "survey import mcelfresh2021-study1-counts {examples}/kidney-study1-counts.csv "
+            f"--out {name}-answers.csv"
+        )
+        equipoise(
+            f"estimate fit {name}-answers.csv --arm with-coin --model min-delta --bootstrap 20 --seed 4 "
+            f"--out {name}-weights.json"
+        )
+        equipoise(f"exchange generate --pairs 32 --ndds 2 --seed 6 --out {name}-pool.json")
+        equipoise(
+            "compare ask {examples}/kidney-study1.toml --model scripted/coin --seed 1 "
+            f"--out {name}-replies.jsonl"
+        )
+    for file in ("answers.csv", "pool.json", "replies.jsonl"):
+        assert (tmp_path / f"one-{file}").read_bytes() == (tmp_path / f"two-{file}").read_bytes(), file
+    one, two = (json.loads((tmp_path / f"{n}-weights.json").read_text()) for n in ("one", "two"))
+    for record in (one, two):
+        record["manifest"]["inputs"]["answers"].pop("file")  # Named differently on purpose, same content.
+    assert one == two
