@@ -7,8 +7,9 @@ alone. Importers of published data sets are in ``published_answers``.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +20,6 @@ from survey.design import (
     Level,
     NumericAttribute,
     Profile,
-    StudyDesign,
     make_profile,
     plain_number,
 )
@@ -57,14 +57,14 @@ def write_answers(path: Path, answer_set: AnswerSet) -> None:
             writer.writerow([*_fixed_cells(answer), *_profile_cells(answer, names)])
 
 
-def read_answers(path: Path, design: StudyDesign | None = None) -> AnswerSet:
+def read_answers(path: Path, attributes: Sequence[Attribute] | None = None) -> AnswerSet:
     """Read ``answers.csv``.
 
     Parameters
     ----------
-    design
-        The study's design. Without it the attributes are inferred from the file: a column of numbers is a
-        numeric attribute over the range seen, any other a categorical one whose first level is the first seen.
+    attributes
+        The study's attributes. Without them they are inferred from the file: a column of numbers is a numeric
+        attribute over the range seen, any other a categorical one whose first level is the first seen.
 
     Raises
     ------
@@ -80,7 +80,13 @@ def read_answers(path: Path, design: StudyDesign | None = None) -> AnswerSet:
             f"{path}: has no column '{missing[0]}'; this is not an answers file. "
             "Published data sets are read with 'equipoise survey import'"
         )
-    attributes = design.attributes if design else _inferred_attributes(path, rows)
+    attributes = tuple(attributes or _inferred_attributes(path, rows))
+    described = {c.removeprefix("left.") for c in rows[0][1] if c.startswith("left.")}
+    if described != {a.name for a in attributes}:
+        raise BadAnswers(
+            f"{path}: describes patients by {', '.join(sorted(described)) or 'nothing'}, but the study does by "
+            f"{', '.join(sorted(a.name for a in attributes))}; these are answers to another study"
+        )
     profiles: dict[tuple[str, ...], Profile] = {}
     answers = []
     for number, row in rows:
@@ -145,24 +151,27 @@ def _time_text(moment: datetime | None) -> str:
 def _answer(
     row: dict[str, str], attributes: tuple[Attribute, ...], profiles: dict[tuple[str, ...], Profile]
 ) -> Answer:
-    return Answer(
+    answer = Answer(
         respondent=row.get("respondent") or None,
         kind=_word(RespondentKind, row, "kind"),
-        wave=int(row.get("wave") or 1),
+        wave=_whole_number(row, "wave") or 1,
         arm=row.get("arm", ""),
-        position=int(row["position"]) if row.get("position") else None,
+        position=_whole_number(row, "position"),
         left=_profile(row, "left", attributes, profiles),
         right=_profile(row, "right", attributes, profiles),
         choice=_word(Choice, row, "choice"),
         indecision_offered=_yes_no(row, "indecision_offered"),
         reason=row.get("reason", ""),
-        seconds=float(row["seconds"]) if row.get("seconds") else None,
+        seconds=_seconds(row, "seconds"),
         seconds_missing=row.get("seconds_missing", ""),
         role=_word(Role, row, "role") if row.get("role") else Role.MAIN,
-        presented_at=datetime.fromisoformat(row["presented_at"]) if row.get("presented_at") else None,
-        answered_at=datetime.fromisoformat(row["answered_at"]) if row.get("answered_at") else None,
+        presented_at=_time(row, "presented_at"),
+        answered_at=_time(row, "answered_at"),
         design_hash=row.get("design_hash", ""),
     )
+    if answer.choice is Choice.INDECISION and not answer.indecision_offered:
+        raise ValueError("column 'choice' says 'indecision', but 'indecision_offered' says 'no'")
+    return answer
 
 
 def _word(words: type[_Words], row: dict[str, str], column: str) -> _Words:
@@ -171,6 +180,38 @@ def _word(words: type[_Words], row: dict[str, str], column: str) -> _Words:
     except ValueError:
         known = ", ".join(word.value for word in words)
         raise ValueError(f"column '{column}' says {row[column]!r}, which is none of {known}") from None
+
+
+def _whole_number(row: dict[str, str], column: str) -> int | None:
+    text = row.get(column)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        raise ValueError(f"column '{column}' says {text!r}, not a whole number from 1")
+    return int(text)
+
+
+def _seconds(row: dict[str, str], column: str) -> float | None:
+    text = row.get(column)
+    if not text:
+        return None
+    number = _number_or_none(text)
+    if number is None or not isfinite(number) or number < 0:
+        raise ValueError(f"column '{column}' says {text!r}, not a number of seconds")
+    return number
+
+
+def _time(row: dict[str, str], column: str) -> datetime | None:
+    text = row.get(column)
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError(f"column '{column}' says {text!r}, not a time such as 2026-11-21T12:00:00+00:00")
+    return moment
 
 
 def _yes_no(row: dict[str, str], column: str) -> bool:

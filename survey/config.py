@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -23,6 +23,11 @@ PREFIX = "EQUIPOISE_"
 REDACTED = "********"
 REHEARSAL_HEADER = "X-Equipoise-Rehearsal"
 """HTTP header in which a rehearsal sends ``Secrets.rehearsal_token``."""
+REHEARSED_DESIGN_HEADER = "X-Equipoise-Design"
+"""HTTP header in which a rehearsal says which design it takes, by its hash: another version may be the open one."""
+
+SHORTEST_KEY = 32
+"""Characters. Cookies can be forged by whoever guesses the key, and the researcher's token follows from it."""
 
 _Port = Annotated[int, Field(ge=1, le=65_535)]
 
@@ -38,7 +43,19 @@ def _default_database(known: Mapping[str, Any]) -> str:
 class Settings(BaseSettings):
     """Everything an operator can set. Frozen; pass it on, never read the environment again."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what :func:`load_settings` gives and nothing else: a second look at the environment could differ."""
+        return (init_settings,)
 
     state_dir: Path = Field(
         Path("var"), description="Folder of the embedded database and the secret key, made when needed."
@@ -64,6 +81,16 @@ class Settings(BaseSettings):
         0, description="How many reverse proxies in front may state the visitor's scheme and host."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+
+    @field_validator("secret_key")
+    @classmethod
+    def _is_hard_to_guess(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < SHORTEST_KEY:
+            raise ValueError(
+                f"is shorter than {SHORTEST_KEY} characters; make one with "
+                "python3 -c 'import secrets; print(secrets.token_hex(32))'"
+            )
+        return key
 
     @property
     def base_url(self) -> str:
@@ -111,7 +138,10 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: obj
         settings = Settings(**values)  # type: ignore[arg-type]
         make_url(settings.database_url)
     except ValidationError as error:
-        complaints += [f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        complaints += [
+            f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        ]
     except ArgumentError:
         complaints.append(
             f"{PREFIX}DATABASE_URL: is not a database address; write sqlite:///file or postgresql://user@host/name"
@@ -167,12 +197,12 @@ def _kept_key(state_dir: Path) -> str:
                 pass  # Another process made it first; its key is the one.
             finally:
                 draft.unlink()
-        key = path.read_text(encoding="ascii").strip()
+        key = path.read_text(encoding="ascii", errors="replace").strip()
     except OSError as error:
         raise BadSettings(
             f"{path}: cannot keep the secret key ({error.strerror}); set {PREFIX}SECRET_KEY, or "
             f"{PREFIX}STATE_DIR to a folder that can be written"
         ) from None
-    if len(key) < 32:
+    if len(key) < SHORTEST_KEY:
         raise BadSettings(f"{path}: holds no usable key; delete it and it is made anew")
     return key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -104,6 +105,7 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
     ``foreign_keys`` is off only while migrating, where rebuilding a parent table would else touch its children.
     """
     parsed = _our_driver(make_url(url))
+    _require_driver(parsed)
     # hide_parameters: errors are logged, and parameters hold tokens and answers.
     if parsed.get_backend_name() != "sqlite":
         return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
@@ -130,6 +132,17 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
 
 def _our_driver(url: URL) -> URL:
     return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+
+
+def _require_driver(url: URL) -> None:
+    """Raise :class:`DatabaseUnavailable` for a database we do not run on, or whose driver is not installed."""
+    where = url.render_as_string(hide_password=True)
+    if url.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
+        raise DatabaseUnavailable(
+            f"{where}: '{url.drivername}' is not supported; write sqlite:///file or postgresql://user@host/name"
+        )
+    if url.get_backend_name() == "postgresql" and not importlib.util.find_spec("psycopg"):
+        raise DatabaseUnavailable(f"{where}: needs a driver; run pip install 'equipoise[postgres]'")
 
 
 @contextmanager
@@ -203,7 +216,7 @@ def open_database(settings: Settings) -> Engine:
     try:
         assert_rules(engine)
         require_current(engine)
-    except OperationalError as error:
+    except DBAPIError as error:
         raise _unavailable(engine.url, error) from error
     return engine
 
@@ -255,7 +268,7 @@ def upgrade(url: str, revision: str = "head") -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
             _assert_nothing_lost(connection, before)
-    except OperationalError as error:
+    except DBAPIError as error:
         raise _unavailable(engine.url, error) from error
     finally:
         engine.dispose()
@@ -294,7 +307,7 @@ def check_database(url: str) -> list[str]:
         require_current(engine)
         assert_rules(engine)
         return schema_differences(engine)
-    except OperationalError as error:
+    except DBAPIError as error:
         raise _unavailable(engine.url, error) from error
     finally:
         engine.dispose()
@@ -334,6 +347,10 @@ def backup(url: str, target: Path) -> None:
             driver.cursor().execute("VACUUM INTO ?", (str(target),))
         finally:
             driver.close()
+    except (sqlite3.Error, DBAPIError) as error:
+        raise DatabaseUnavailable(
+            f"{target}: {file} could not be copied there ({error}); name a file in an existing folder with room"
+        ) from error
     finally:
         engine.dispose()
 
@@ -364,9 +381,10 @@ def _row_counts(connection: Connection) -> dict[str, int]:
 def _assert_nothing_lost(connection: Connection, before: dict[str, int]) -> None:
     after = _row_counts(connection)
     lost = [
-        f"{table}: {n} rows before, {after[table]} after"
+        # A table that is gone lost its rows too: a migration that renames one has to say so here.
+        f"{table}: {n} rows before, {after.get(table, 0)} after"
         for table, n in before.items()
-        if after.get(table, n) < n
+        if after.get(table, 0) < n
     ]
     if connection.dialect.name == "sqlite":
         dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
@@ -377,7 +395,7 @@ def _assert_nothing_lost(connection: Connection, before: dict[str, int]) -> None
         )
 
 
-def _unavailable(url: URL, error: OperationalError) -> DatabaseUnavailable:
+def _unavailable(url: URL, error: DBAPIError) -> DatabaseUnavailable:
     where = url.render_as_string(hide_password=True)
     reason = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
     return DatabaseUnavailable(

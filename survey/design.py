@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from itertools import combinations, product
-from math import prod
+from math import comb, prod
 from typing import TypeAlias
 
 import numpy as np
@@ -73,6 +73,11 @@ class CategoricalAttribute:
         """Every value a profile may take."""
         return self.level_names
 
+    @property
+    def value_count(self) -> int:
+        """How many values a profile may take."""
+        return len(self.levels)
+
     def draw(self, rng: np.random.Generator) -> Value:
         """Draw a level, each equally likely."""
         return self.level_names[int(rng.integers(len(self.levels)))]
@@ -98,7 +103,7 @@ class NumericAttribute:
     favours: Favours | None = None
 
     def checked(self, value: object) -> Value:
-        """Return ``value`` as a plain number if it lies on this attribute's grid, else raise."""
+        """Return ``value`` as a plain number if it is one of the points or lies in the range, else raise."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BadProfile(f"attribute '{self.name}' needs a number, not {value!r}")
         if self.points:
@@ -116,14 +121,20 @@ class NumericAttribute:
     @property
     def values(self) -> tuple[Value, ...]:
         """Every value a profile may take when drawn from this design."""
-        if self.points:
-            return tuple(plain_number(p) for p in self.points)
-        count = round((self.maximum - self.minimum) / self.step) + 1
-        return tuple(plain_number(self.minimum + i * self.step) for i in range(count))
+        return tuple(self._value(i) for i in range(self.value_count))
+
+    @property
+    def value_count(self) -> int:
+        """How many values a profile may take when drawn from this design."""
+        return len(self.points) or round((self.maximum - self.minimum) / self.step) + 1
 
     def draw(self, rng: np.random.Generator) -> Value:
         """Draw a value, each grid point equally likely."""
-        return self.values[int(rng.integers(len(self.values)))]
+        # Not from ``values``: a fine grid is long, and this runs for every attribute of every profile drawn.
+        return self._value(int(rng.integers(self.value_count)))
+
+    def _value(self, i: int) -> Value:
+        return plain_number(self.points[i] if self.points else self.minimum + i * self.step)
 
 
 Attribute: TypeAlias = CategoricalAttribute | NumericAttribute
@@ -308,7 +319,7 @@ class StudyDesign:
         """Return every profile of the study, or None where they are too many to list."""
         if self.profile_kind is ProfileKind.LIST:
             return tuple(listed.profile for listed in self.listed_profiles)
-        if prod(len(a.values) for a in self.attributes) > LISTABLE:
+        if prod(a.value_count for a in self.attributes) > LISTABLE:
             return None
         names = [a.name for a in self.attributes]
         return tuple(
@@ -317,11 +328,15 @@ class StudyDesign:
         )
 
     def comparisons(self) -> tuple[Comparison, ...] | None:
-        """Return every comparison that can be asked, or None where they are drawn at random."""
+        """Return every comparison that can be asked, or None where they are drawn at random or too many to list."""
         if self.comparison_kind is ComparisonKind.LIST:
             return tuple(dict.fromkeys(Comparison.of(a, b) for a, b in self.listed_comparisons))
         profiles = self.profiles()
-        if self.comparison_kind is ComparisonKind.RANDOM or profiles is None:
+        if (
+            self.comparison_kind is ComparisonKind.RANDOM
+            or profiles is None
+            or comb(len(profiles), 2) > LISTABLE
+        ):
             return None
         return tuple(Comparison.of(a, b) for a, b in combinations(profiles, 2))
 

@@ -1,4 +1,4 @@
-"""Read, check and write ``design.toml``. Every complaint names the line and the key."""
+"""Read and check ``design.toml``. Every complaint names the line and the key."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import ValidationError
 
 from survey.design import (
+    LISTABLE,
     Arm,
     Attribute,
-    AttributeOrder,
     CategoricalAttribute,
     ComparisonKind,
-    Favours,
     Indecision,
     Level,
     ListedProfile,
@@ -30,142 +27,28 @@ from survey.design import (
     Texts,
     make_profile,
 )
+from survey.design_complaints import (
+    NAME_RULE,
+    Complain,
+    Loc,
+    complaint,
+    key_lines,
+    key_text,
+    location,
+    message,
+)
+from survey.design_tables import ATTRIBUTE_TABLES, CategoricalTable, DesignTables, NumericTable
 from survey.errors import BadDesign, BadProfile
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-Text = Annotated[str, Field(min_length=1)]
-Scalar = str | int | float
+# As many characters as the database keeps (survey.tables), as for names in design_tables.
+_LONGEST_PROFILE_ID = 500
 
-_NAME_RULE = "use letters, digits, '-' and '_', starting with a letter or digit"
 _SHARES_SUM_TOLERANCE = 1e-3  # Published shares are rounded to a few digits.
-
-
-_Loc = tuple[str | int, ...]
-
-
-class _Complain(Protocol):
-    """Notes one complaint: where in the document, and what is wrong."""
-
-    def __call__(self, loc: _Loc, text: str) -> None: ...
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Study(_Table):
-    slug: Name
-    title: Text
-    version: Text
-    language: Text = "en"
-    source: str = ""
-
-
-class _Texts(_Table):
-    introduction: Text
-    consent: Text
-    instructions: Text
-    question: Text
-    left: Text = "Patient A"
-    right: Text = "Patient B"
-    debrief: Text
-
-
-class _Level(_Table):
-    name: Name
-    words: Text
-
-
-class _Categorical(_Table):
-    kind: Literal["categorical"]
-    name: Name
-    label: Text
-    levels: Annotated[list[_Level], Field(min_length=2)]
-    favoured: str | None = None
-
-    @model_validator(mode="after")
-    def _levels_are_distinct(self) -> _Categorical:
-        names = [level.name for level in self.levels]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"level '{name}' is given twice")
-        if self.favoured is not None and self.favoured not in names:
-            raise ValueError(f"favoured = '{self.favoured}' is not one of its levels: {', '.join(names)}")
-        return self
-
-
-class _Numeric(_Table):
-    kind: Literal["numeric"]
-    name: Name
-    label: Text
-    minimum: float | None = None
-    maximum: float | None = None
-    step: Annotated[float, Field(gt=0)] = 1.0
-    points: list[float] = []
-    words: Text
-    words_one: str = ""
-    unit: str = ""
-    favours: Favours | None = None
-
-    @model_validator(mode="after")
-    def _values_are_stated(self) -> _Numeric:
-        if self.points:
-            if self.minimum is not None or self.maximum is not None:
-                raise ValueError("give either points or minimum and maximum, not both")
-            if any(a >= b for a, b in pairwise(self.points)):
-                raise ValueError("points must rise")
-        elif self.minimum is None or self.maximum is None:
-            raise ValueError("needs minimum and maximum, or points")
-        elif self.minimum >= self.maximum:
-            raise ValueError(f"minimum {self.minimum:g} is not below maximum {self.maximum:g}")
-        if "{value}" not in self.words:
-            raise ValueError("words must contain {value}, the place for the number")
-        return self
-
-
-_AnyAttribute = Annotated[_Categorical | _Numeric, Field(discriminator="kind")]
-_ATTRIBUTES = TypeAdapter(list[_AnyAttribute])
-
-
-class _Profiles(_Table):
-    kind: ProfileKind
-    listed: Annotated[list[dict[str, Scalar]], Field(alias="list")] = []
-
-
-class _Pair(_Table):
-    left: dict[str, Scalar] | str
-    right: dict[str, Scalar] | str
-
-
-class _Comparisons(_Table):
-    kind: ComparisonKind
-    per_respondent: Annotated[int, Field(ge=1)]
-    sides: Sides = Sides.RANDOM
-    attribute_order: AttributeOrder = AttributeOrder.PER_RESPONDENT
-    listed: Annotated[list[_Pair], Field(alias="list")] = []
-
-
-class _Indecision(_Table):
-    offered: bool = True
-    label: Text = "Flip a coin"
-    explanation: str = ""
-
-
-class _Arm(_Table):
-    name: Name
-    indecision: bool
-
-
-class _Design(_Table):
-    study: _Study
-    texts: _Texts
-    attributes: Annotated[list[_AnyAttribute], Field(min_length=1)]
-    profiles: _Profiles
-    comparisons: _Comparisons
-    indecision: _Indecision = _Indecision()
-    arms: list[_Arm] = []
+_GRID_TOLERANCE = 1e-6  # Of a step: 0.1 is no exact binary fraction.
+_LONGEST_NUMBER = 24  # Characters of a number.
+_KEYS_OF_A_LISTED_PROFILE = ("name", "patient_share")
 
 
 def read_design(path: Path) -> StudyDesign:
@@ -176,15 +59,19 @@ def read_design(path: Path) -> StudyDesign:
     BadDesign
         With every complaint found, each naming file, line and key.
     """
+    return parse_design(read_design_text(path), str(path))
+
+
+def read_design_text(path: Path) -> str:
+    """Return the text of a design file, unchecked. Raises :class:`BadDesign` if it is no readable text."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # Some editors begin a file with a byte order mark.
     except UnicodeDecodeError as error:
         raise BadDesign([f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8"], str(path)) from None
     except OSError as error:
         raise BadDesign(
             [f"{path}: {error.strerror or error}; name an existing design file"], str(path)
         ) from None
-    return parse_design(text, str(path))
 
 
 def example_design(name: str) -> StudyDesign:
@@ -198,20 +85,25 @@ def parse_design(text: str, where: str = "design.toml") -> StudyDesign:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadDesign([f"{where}: not valid TOML: {error}"], where) from None
-    lines = _key_lines(text)
+    lines = key_lines(text)
     try:
-        tables = _Design.model_validate(document)
+        tables = DesignTables.model_validate(document)
     except ValidationError as error:
         complaints = [
-            _complaint(where, lines, _location(document, e["loc"]), _message(dict(e))) for e in error.errors()
+            complaint(where, lines, location(document, e["loc"]), message(dict(e))) for e in error.errors()
         ]
         raise BadDesign(complaints, where) from None
     complaints = []
 
-    def complain(loc: _Loc, text: str) -> None:
-        complaints.append(_complaint(where, lines, loc, text))
+    def complain(loc: Loc, text: str) -> None:
+        complaints.append(complaint(where, lines, loc, text))
 
     design = _design_from(tables, complain)
+    if not complaints:
+        _grids_end_at_maximum(design, complain)
+        _words_tell_apart(design, complain)
+        _sides_are_stated(design, complain)
+        _ids_can_be_stored(design, complain)
     if not complaints:
         _enough_comparisons(design, complain)
     if complaints:
@@ -242,11 +134,11 @@ def attributes_from_records(records: object) -> tuple[Attribute, ...]:
         The records do not describe attributes.
     """
     try:
-        return tuple(_attribute(table) for table in _ATTRIBUTES.validate_python(records))
+        return tuple(_attribute(table) for table in ATTRIBUTE_TABLES.validate_python(records))
     except ValidationError as error:
         raise BadDesign(
             [
-                f"attributes{_key_text(_location(records, e['loc']))}: {_message(dict(e))}"
+                f"attributes{key_text(location(records, e['loc']))}: {message(dict(e))}"
                 for e in error.errors()
             ],
             "attributes",
@@ -256,9 +148,14 @@ def attributes_from_records(records: object) -> tuple[Attribute, ...]:
 # --- from checked tables to the domain -----------------------------------------------------------------
 
 
-def _design_from(tables: _Design, complain: _Complain) -> StudyDesign:
+def _design_from(tables: DesignTables, complain: Complain) -> StudyDesign:
     attributes = tuple(_attribute(a) for a in tables.attributes)
     _no_duplicates([a.name for a in attributes], ("attributes",), "attribute", complain)
+    for i, attribute in enumerate(attributes):
+        if attribute.name in _KEYS_OF_A_LISTED_PROFILE:
+            complain(
+                ("attributes", i, "name"), f"'{attribute.name}' is a key of [[profiles.list]]; choose another"
+            )
     listed = _listed_profiles(tables, attributes, complain)
     arms = tuple(Arm(name=a.name, indecision_offered=a.indecision) for a in tables.arms)
     _no_duplicates([a.name for a in arms], ("arms",), "arm", complain)
@@ -286,8 +183,8 @@ def _design_from(tables: _Design, complain: _Complain) -> StudyDesign:
     )
 
 
-def _attribute(table: _Categorical | _Numeric) -> Attribute:
-    if isinstance(table, _Categorical):
+def _attribute(table: CategoricalTable | NumericTable) -> Attribute:
+    if isinstance(table, CategoricalTable):
         return CategoricalAttribute(
             name=table.name,
             label=table.label,
@@ -310,7 +207,7 @@ def _attribute(table: _Categorical | _Numeric) -> Attribute:
 
 
 def _listed_profiles(
-    tables: _Design, attributes: tuple[Attribute, ...], complain: _Complain
+    tables: DesignTables, attributes: tuple[Attribute, ...], complain: Complain
 ) -> tuple[ListedProfile, ...]:
     if tables.profiles.kind is ProfileKind.LIST and len(tables.profiles.listed) < 2:
         complain(("profiles", "list"), "needs at least two [[profiles.list]] entries for kind = 'list'")
@@ -323,7 +220,7 @@ def _listed_profiles(
         values: dict[str, object] = dict(row)
         name, share = values.pop("name", ""), values.pop("patient_share", None)
         if not isinstance(name, str) or (name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name)):
-            complain((*loc, "name"), f"{name!r} is not a name; {_NAME_RULE}")
+            complain((*loc, "name"), f"{name!r} is not a name; {NAME_RULE}")
             all_readable = False
             continue
         if share is not None and (not isinstance(share, int | float) or not 0 <= share <= 1):
@@ -348,7 +245,7 @@ def _listed_profiles(
     return tuple(listed)
 
 
-def _profile_location(loc: _Loc, row: Mapping[str, object], attributes: tuple[Attribute, ...]) -> _Loc:
+def _profile_location(loc: Loc, row: Mapping[str, object], attributes: tuple[Attribute, ...]) -> Loc:
     """Return the location of the first attribute whose value does not fit, so that the complaint names its line."""
     for attribute in attributes:
         if attribute.name in row:
@@ -360,10 +257,10 @@ def _profile_location(loc: _Loc, row: Mapping[str, object], attributes: tuple[At
 
 
 def _listed_comparisons(
-    tables: _Design,
+    tables: DesignTables,
     attributes: tuple[Attribute, ...],
     listed: tuple[ListedProfile, ...],
-    complain: _Complain,
+    complain: Complain,
 ) -> tuple[tuple[Profile, Profile], ...]:
     rows = tables.comparisons.listed
     if tables.comparisons.kind is not ComparisonKind.LIST:
@@ -401,7 +298,67 @@ def _listed_comparisons(
     return tuple(pairs)
 
 
-def _enough_comparisons(design: StudyDesign, complain: _Complain) -> None:
+def _grids_end_at_maximum(design: StudyDesign, complain: Complain) -> None:
+    for i, attribute in enumerate(design.attributes):
+        if isinstance(attribute, NumericAttribute) and not attribute.points:
+            steps = (attribute.maximum - attribute.minimum) / attribute.step
+            if round(steps) < 1 or abs(steps - round(steps)) > _GRID_TOLERANCE:
+                complain(
+                    ("attributes", i, "step"),
+                    f"steps of {attribute.step:g} do not lead from minimum {attribute.minimum:g} to maximum "
+                    f"{attribute.maximum:g}; change one of the three, or list the values as points",
+                )
+
+
+def _words_tell_apart(design: StudyDesign, complain: Complain) -> None:
+    """Complain where a respondent would read the same words for different things."""
+    _no_duplicates([_words_read(a.label) for a in design.attributes], ("attributes",), "label", complain)
+    for i, attribute in enumerate(design.attributes):
+        if isinstance(attribute, CategoricalAttribute):
+            words = [_words_read(level.words) for level in attribute.levels]
+            _no_duplicates(words, ("attributes", i, "levels"), "words", complain)
+    answers = {("texts", "left"): design.texts.left, ("texts", "right"): design.texts.right}
+    if design.indecision.offered:
+        answers[("indecision", "label")] = design.indecision.label
+    said: set[str] = set()
+    for loc, text in answers.items():
+        if _words_read(text) in said:
+            complain(
+                loc, f"'{text}' already stands for another answer; respondents could not tell them apart"
+            )
+        said.add(_words_read(text))
+
+
+def _words_read(text: str) -> str:
+    """Return ``text`` as a page shows it, where one space is like many."""
+    return " ".join(text.split())
+
+
+def _sides_are_stated(design: StudyDesign, complain: Complain) -> None:
+    if design.sides is Sides.FIXED and design.comparison_kind is ComparisonKind.ALL_PAIRS:
+        complain(
+            ("comparisons", "sides"),
+            "'fixed' needs comparisons that name a left and a right profile; use kind = 'list' or sides = 'random'",
+        )
+
+
+def _ids_can_be_stored(design: StudyDesign, complain: Complain) -> None:
+    longest = sum(len(a.name) + 2 + _longest_value(a) for a in design.attributes)
+    if longest > _LONGEST_PROFILE_ID:
+        complain(
+            ("attributes",),
+            f"names and values of one profile come to {longest} characters, and {_LONGEST_PROFILE_ID} can be "
+            "stored; shorten the names of attributes and levels",
+        )
+
+
+def _longest_value(attribute: Attribute) -> int:
+    return (
+        max(len(str(v)) for v in attribute.values) if attribute.value_count <= LISTABLE else _LONGEST_NUMBER
+    )
+
+
+def _enough_comparisons(design: StudyDesign, complain: Complain) -> None:
     if design.comparison_kind is ComparisonKind.LIST:
         available = len(design.listed_comparisons)
     else:
@@ -416,110 +373,7 @@ def _enough_comparisons(design: StudyDesign, complain: _Complain) -> None:
         )
 
 
-def _no_duplicates(names: list[str], loc: _Loc, what: str, complain: _Complain) -> None:
+def _no_duplicates(names: list[str], loc: Loc, what: str, complain: Complain) -> None:
     for i, name in enumerate(names):
         if name in names[:i]:
             complain((*loc, i), f"{what} '{name}' is given twice")
-
-
-# --- complaints: where in the file ---------------------------------------------------------------------
-
-
-def _complaint(where: str, lines: Mapping[_Loc, int], loc: _Loc, text: str) -> str:
-    probe = loc
-    while probe and probe not in lines:
-        probe = probe[:-1]
-    line = f"{where}:{lines[probe]}" if probe else where
-    return f"{line}: {_key_text(loc)}: {text}" if loc else f"{line}: {text}"
-
-
-def _key_text(loc: _Loc) -> str:
-    text = ""
-    for part in loc:
-        # Entries are counted from 1, as a person reading the file would.
-        text += f"[{part + 1}]" if isinstance(part, int) else (f".{part}" if text else str(part))
-    return text
-
-
-def _location(document: object, loc: tuple[str | int, ...]) -> _Loc:
-    """Drop the parts of a pydantic location that are union tags rather than keys of the document."""
-    kept: list[str | int] = []
-    here = document
-    for i, part in enumerate(loc):
-        if isinstance(here, list) and isinstance(part, int):
-            here = here[part] if part < len(here) else None
-            kept.append(part)
-        elif isinstance(here, dict) and part in here:
-            here = here[part]
-            kept.append(part)
-        elif isinstance(here, dict) and i == len(loc) - 1 and part != here.get("kind"):
-            kept.append(part)  # A key that is missing or not allowed, not the tag of a union.
-    return tuple(kept)
-
-
-def _message(error: Mapping[str, object]) -> str:
-    kind, given = error["type"], error.get("input")
-    if kind == "missing":
-        return "is missing"
-    if kind == "extra_forbidden":
-        return "is not a key that a design has; remove it or check its spelling"
-    if kind == "string_pattern_mismatch":
-        return f"{given!r} is not a name; {_NAME_RULE}"
-    if kind in ("union_tag_not_found", "union_tag_invalid"):
-        return "kind must be 'categorical' or 'numeric'"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if kind == "value_error" or isinstance(given, dict | list):
-        return message[0].lower() + message[1:]
-    return f"{message[0].lower()}{message[1:]}, not {given!r}"
-
-
-_HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\-\" ]+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(r"^\s*([A-Za-z0-9_\-]+|\"[^\"]+\")\s*=")
-
-
-def _key_lines(text: str) -> dict[_Loc, int]:
-    """Map each table and top-level key of a TOML text to its line.
-
-    tomllib keeps no positions. This scan knows headers, arrays of tables and ``key =`` lines, which is all a
-    design needs: keys inside inline tables are reported at the line of the key that holds them. It runs only on
-    texts that tomllib has accepted, so it need not judge syntax, only skip multi-line strings.
-    """
-    lines: dict[_Loc, int] = {}
-    counts: dict[_Loc, int] = {}
-    table: _Loc = ()
-    in_string: str | None = None
-    depth = 0
-    for number, line in enumerate(text.splitlines(), start=1):
-        if in_string:
-            if in_string in line:
-                in_string = None
-            continue
-        if depth == 0:
-            header = _HEADER.match(line)
-            if header:
-                names = [part.strip().strip('"') for part in header.group(2).split(".")]
-                table = _header_path(names, counts, is_array=header.group(1) == "[[")
-                for end in range(1, len(table) + 1):
-                    lines.setdefault(table[:end], number)
-                continue
-            key = _KEY.match(line)
-            if key:
-                lines[(*table, key.group(1).strip('"'))] = number
-        for quote in ('"""', "'''"):
-            if line.count(quote) % 2:
-                in_string = quote
-        if not in_string:
-            bare = re.sub(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'|#.*', "", line)
-            depth += bare.count("[") + bare.count("{") - bare.count("]") - bare.count("}")
-    return lines
-
-
-def _header_path(names: list[str], counts: dict[_Loc, int], *, is_array: bool) -> _Loc:
-    path: _Loc = ()
-    for i, name in enumerate(names):
-        path = (*path, name)
-        if i == len(names) - 1 and is_array:
-            counts[path] = counts.get(path, -1) + 1
-        if path in counts:
-            path = (*path, counts[path])
-    return path

@@ -18,8 +18,15 @@ import httpx
 import numpy as np
 
 from survey.answers import Choice
-from survey.config import REHEARSAL_HEADER
-from survey.design import Attribute, CategoricalAttribute, Favours, Profile, StudyDesign
+from survey.config import REHEARSAL_HEADER, REHEARSED_DESIGN_HEADER
+from survey.design import (
+    Attribute,
+    CategoricalAttribute,
+    Favours,
+    Profile,
+    StudyDesign,
+    design_hash,
+)
 from survey.errors import SurveyError
 from survey.served_page import Page, UnexpectedPage, read_page
 
@@ -151,12 +158,13 @@ def rehearse(
     stop = stop or threading.Event()
     started = time.perf_counter()
     tls = ssl.create_default_context()
+    digest = design_hash(design)
     streams = np.random.SeedSequence(seed).spawn(participants)
 
     def make_client() -> httpx.Client:
         return httpx.Client(
             base_url=url.rstrip("/"),
-            headers={REHEARSAL_HEADER: rehearsal_token},
+            headers={REHEARSAL_HEADER: rehearsal_token, REHEARSED_DESIGN_HEADER: digest},
             follow_redirects=True,
             timeout=60,
             verify=tls,
@@ -175,7 +183,7 @@ def rehearse(
                 running.append(pool.submit(person.answer_all, stop, progress))
             for done in as_completed(running):
                 finished += done.result()
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise RehearsalFailed(
                 f"{url}: {error or type(error).__name__}; is the service running there?"
             ) from error
@@ -223,7 +231,18 @@ class _SimulatedParticipant:
     def arrive(self) -> None:
         """Open the study, press Start, agree, read the instructions."""
         self._client = self._make_client()
-        self._page = self._read(self._client.get(f"/s/{self._design.slug}"))
+        landing = self._client.get(f"/s/{self._design.slug}")
+        if landing.status_code == httpx.codes.NOT_FOUND:
+            raise UnexpectedPage(
+                f"there is no study '{self._design.slug}' with exactly this design (version "
+                f"{self._design.version}); add it to that service first"
+            )
+        self._page = self._read(landing)
+        if not self._page.shows_form("/start"):
+            raise UnexpectedPage(
+                f"study '{self._design.slug}' version {self._design.version} is closed and takes no participants; "
+                "open it, or rehearse a new version"
+            )
         self._send("/start")
         self._send("/consent", "agree")
 

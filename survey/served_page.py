@@ -67,13 +67,13 @@ class Page:
         """Return the profiles on the left and on the right, read back from their words."""
         left: dict[str, Value] = {}
         right: dict[str, Value] = {}
-        by_label = {attribute.label: attribute for attribute in design.attributes}
+        by_label = {_as_read(attribute.label): attribute for attribute in design.attributes}
         for left_words, label, right_words in self.rows[1:]:
             attribute = by_label.get(label)
             if attribute is None:
                 raise UnexpectedPage(f"the page shows an attribute '{label}' that the design does not have")
-            left[attribute.name] = _value_of(attribute, left_words)
-            right[attribute.name] = _value_of(attribute, right_words)
+            left[attribute.name] = _value_of(attribute, left_words, design)
+            right[attribute.name] = _value_of(attribute, right_words, design)
         return design.profile(left), design.profile(right)
 
     def offered(self) -> tuple[Choice, ...]:
@@ -89,11 +89,19 @@ def read_page(html: str) -> Page:
     return reader.page
 
 
-def _value_of(attribute: Attribute, words: str) -> Value:
-    for value in attribute.values:
-        if value_words(attribute, value) == words:
+def _value_of(attribute: Attribute, words: str, design: StudyDesign) -> Value:
+    # A profile that the design lists may lie between the values that it would draw.
+    listed = [p.profile[attribute.name] for p in design.listed_profiles]
+    listed += [profile[attribute.name] for pair in design.listed_comparisons for profile in pair]
+    for value in (*attribute.values, *listed):
+        if _as_read(value_words(attribute, value)) == words:
             return value
     raise UnexpectedPage(f"the page says '{words}' for '{attribute.label}', which the design never says")
+
+
+def _as_read(text: str) -> str:
+    """Return ``text`` as a browser shows it, where one space is like many."""
+    return " ".join(text.split())
 
 
 class _Reader(HTMLParser):
@@ -134,7 +142,7 @@ class _Reader(HTMLParser):
                 self.page.rows.append(self._row)
             self._row = None
         elif tag in ("td", "th", "output", "h1") and self._text is not None:
-            text = " ".join("".join(self._text).split())
+            text = _as_read("".join(self._text))
             self._text = None
             if tag == "output":
                 self.page.outputs[self._output] = text

@@ -57,12 +57,20 @@ def _serve_with_gunicorn(settings: Settings) -> None:
 def served_in_background(app: Flask, *, threads: int = 8) -> Iterator[str]:
     """Serve ``app`` on a free loopback port from a thread; yield its address."""
     server = create_server(app, host=LOOPBACK, port=0, threads=threads, ident=None)
-    thread = threading.Thread(target=server.run, name="survey-server", daemon=True)
+    stopping = threading.Event()
+
+    def run() -> None:
+        while not stopping.is_set():
+            wasyncore.loop(timeout=1, map=server._map, count=1)
+
+    thread = threading.Thread(target=run, name="survey-server", daemon=True)
     thread.start()
     try:
         yield f"http://{LOOPBACK}:{server.effective_port}"
     finally:
-        # From the server's own thread, which is the one that polls the sockets; kept-alive connections are cut.
-        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
+        stopping.set()
+        server.trigger.pull_trigger()
         thread.join(timeout=10)
         server.task_dispatcher.shutdown()
+        # Last, when nobody writes to the sockets any more: a number that is closed may be another file's by then.
+        wasyncore.close_all(server._map, ignore_all=True)

@@ -34,6 +34,8 @@ from survey.tables import (
 
 # No 0/O, 1/I/L: codes are read aloud and typed by hand.
 _CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+# Sets the draw of a participant's arm apart from the draws of presentations.
+_ARM_STREAM = 1
 # The browser's clock and ours may disagree by this much before we call its figure implausible.
 _CLOCK_SLACK_SECONDS = 1.0
 
@@ -104,8 +106,10 @@ def add_study(session: Session, design_toml: str, *, now: datetime, where: str =
     return study
 
 
-def find_study(session: Session, slug: str, version: str | None = None) -> StudyRow:
-    """Return the study of this slug: the named version, else the open one, else the one added last.
+def find_study(
+    session: Session, slug: str, version: str | None = None, *, digest: str | None = None
+) -> StudyRow:
+    """Return the study of this slug: the named version or design hash, else the open one, else the one added last.
 
     Raises
     ------
@@ -115,12 +119,15 @@ def find_study(session: Session, slug: str, version: str | None = None) -> Study
     query = select(StudyRow).where(StudyRow.slug == slug)
     if version is not None:
         query = query.where(StudyRow.version == version)
+    if digest is not None:
+        query = query.where(StudyRow.design_hash == digest)
     study = session.scalars(
         query.order_by(StudyRow.state != StudyState.OPEN, StudyRow.id.desc()).limit(1)
     ).first()
     if study is None:
         there = ", ".join(f"{s.slug} (version {s.version})" for s in list_studies(session)) or "none yet"
         wanted = f"'{slug}'" + (f" version {version}" if version else "")
+        wanted += f" with design hash {digest[:12]}" if digest else ""
         raise NoSuchStudy(f"no study {wanted}; the studies are: {there}")
     return study
 
@@ -225,14 +232,15 @@ def consent(session: Session, participant: ParticipantRow, *, now: datetime) -> 
     """
     study = study_of(session, participant)
     _lock(session, study)
-    session.refresh(participant)
+    _lock_participant(session, participant)
     if participant.state is ParticipantState.DECLINED:
         raise NotTakingPart("the participant has declined")
     if participant.state is not ParticipantState.CONSENTING:
         return
     design = design_of(study)
+    arm = _arm_for(session, participant, design, study)
+    # Not the generator that drew the arm: how much that drew depends on the arms of others.
     rng = np.random.default_rng([study.draw_seed, participant.number])
-    arm = _arm_for(session, participant, design, rng)
     session.add_all(
         PresentationRow(
             participant_id=participant.id,
@@ -258,6 +266,7 @@ def consent(session: Session, participant: ParticipantRow, *, now: datetime) -> 
 
 def decline(session: Session, participant: ParticipantRow, *, now: datetime) -> None:
     """Note that the person would rather not take part; after consent this does nothing."""
+    _lock_participant(session, participant)
     if participant.state is not ParticipantState.CONSENTING:
         return
     participant.state = ParticipantState.DECLINED
@@ -267,6 +276,7 @@ def decline(session: Session, participant: ParticipantRow, *, now: datetime) -> 
 
 def begin(session: Session, participant: ParticipantRow, *, now: datetime) -> None:
     """Go from the instructions to the first comparison; once there this does nothing."""
+    _lock_participant(session, participant)
     if participant.state is not ParticipantState.INSTRUCTED:
         return
     participant.state = ParticipantState.ANSWERING
@@ -276,9 +286,7 @@ def begin(session: Session, participant: ParticipantRow, *, now: datetime) -> No
     log_event(session, study_of(session, participant), participant, "began", now=now)
 
 
-def _arm_for(
-    session: Session, participant: ParticipantRow, design: StudyDesign, rng: np.random.Generator
-) -> Arm:
+def _arm_for(session: Session, participant: ParticipantRow, design: StudyDesign, study: StudyRow) -> Arm:
     """Return the arm with the fewest participants; simulated ones are counted apart and unbalance nothing."""
     counts = dict(
         session.execute(
@@ -293,6 +301,7 @@ def _arm_for(
     )
     fewest = min(counts.get(arm.name, 0) for arm in design.arms)
     candidates = [arm for arm in design.arms if counts.get(arm.name, 0) == fewest]
+    rng = np.random.default_rng([study.draw_seed, participant.number, _ARM_STREAM])
     return candidates[int(rng.integers(len(candidates)))]
 
 
@@ -438,6 +447,12 @@ def _random_code(length: int) -> str:
 def _lock(session: Session, study: StudyRow) -> None:
     """Make starts and consents of one study wait for each other, so that numbers and arms are counted exactly.
 
-    SQLite's write transaction has the whole database already; PostgreSQL needs the row.
+    SQLite's write transaction has the whole database already; PostgreSQL needs the row. ``key_share`` lets
+    everybody else go on: events refer to the study, and storing one would wait for a stronger lock.
     """
-    session.execute(select(StudyRow.id).where(StudyRow.id == study.id).with_for_update())
+    session.execute(select(StudyRow.id).where(StudyRow.id == study.id).with_for_update(key_share=True))
+
+
+def _lock_participant(session: Session, participant: ParticipantRow) -> None:
+    """Wait for another request of the same participant (a second tab) and read what it left."""
+    session.refresh(participant, with_for_update={"key_share": True})

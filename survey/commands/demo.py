@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -12,11 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from sqlalchemy import inspect, text
 
+from survey.db import make_engine, reading
 from survey.design_file import EXAMPLES
 from survey.errors import SurveyError
 
 _MARKER = "made-by-equipoise-demo.txt"
+_DATABASE = "equipoise.sqlite"
+_NOT_THE_DEMOS = (
+    ("participant", "NOT simulated", "{count} people took part in a study there"),
+    ("study", "slug <> 'kidney-8'", "{count} more studies were added there"),
+    ("model_reply", "NOT scripted", "{count} replies of models are kept there"),
+)
 _MODELS = ("youngest-first", "always-left", "coin")
 
 
@@ -124,14 +133,52 @@ def _run(words: list[str], out: Path, environment: dict[str, str]) -> None:
 
 
 def _make_folder(out: Path) -> None:
-    if out.exists() and any(out.iterdir()):
-        if not (out / _MARKER).exists():
-            raise DemoFailed(
-                f"{out} holds files that no demo made, and a demo makes its folder anew; name another with --out"
-            )
-        shutil.rmtree(out)
+    """Make the folder, or empty one of an earlier demo; refuse if anything in it is not the demo's own."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / _MARKER).write_text("Made by 'equipoise demo', which replaces this folder at every run.\n")
+    there = sorted(path.name for path in out.iterdir())
+    if there:
+        # Whatever has come in since is somebody's work, and the database may have been used for a study.
+        foreign = [name for name in there if name not in _own_files()]
+        if _MARKER not in there or foreign:
+            named = ", ".join((foreign or there)[:5])
+            raise DemoFailed(
+                f"{out} holds files that no demo made ({named}), and a demo makes its folder anew; name another "
+                "with --out"
+            )
+        if used := _used_for(out):
+            raise DemoFailed(
+                f"{out}: {used}, and a demo makes its folder anew; name another with --out, or move this one away"
+            )
+    marker = out / _MARKER
+    marker.write_text("Made by 'equipoise demo', which replaces its files in this folder at every run.\n")
+    for name in there:
+        if name != _MARKER:
+            (out / name).unlink()
+
+
+def _own_files() -> set[str]:
+    results = re.findall(r"\{out\}/([\w.-]+)", " ".join(c for step in STEPS for c in step.commands))
+    database = [_DATABASE + ending for ending in ("", "-wal", "-shm")]
+    return {_MARKER, "secret_key", *database, *results}
+
+
+def _used_for(out: Path) -> str | None:
+    """Return what a demo's database holds besides the demo's own; None if nothing."""
+    if not (out / _DATABASE).exists():
+        return None
+    engine = make_engine(f"sqlite:///{out / _DATABASE}")
+    try:
+        with reading(engine) as session:
+            # Not through the models: the database may be of another version.
+            tables = inspect(session.connection()).get_table_names()
+            for table, condition, words in _NOT_THE_DEMOS:
+                if table in tables:
+                    count = session.scalar(text(f"SELECT count(*) FROM {table} WHERE {condition}"))  # noqa: S608
+                    if count:
+                        return words.format(count=count)
+    finally:
+        engine.dispose()
+    return None
 
 
 def _shown(folder: Path) -> str:

@@ -16,7 +16,7 @@ from survey.app import create_app
 from survey.config import Settings, load_settings, secrets_of
 from survey.db import open_database, reading, writing
 from survey.design import StudyDesign
-from survey.design_file import read_design
+from survey.design_file import read_design, read_design_text
 from survey.rehearsal import Rehearsal, rehearse
 from survey.serving import served_in_background
 
@@ -73,7 +73,7 @@ def _service(settings: Settings, study: str, url: str | None) -> Iterator[tuple[
     engine = open_database(settings)
     try:
         if study.endswith(".toml"):
-            text = _text_of(Path(study))
+            text = read_design_text(Path(study))
             with writing(engine) as session:
                 design = store.design_of(store.add_study(session, text, now=datetime.now(UTC), where=study))
         else:
@@ -86,11 +86,6 @@ def _service(settings: Settings, study: str, url: str | None) -> Iterator[tuple[
             yield design, address
     finally:
         engine.dispose()
-
-
-def _text_of(path: Path) -> str:
-    read_design(path)
-    return path.read_text(encoding="utf-8")
 
 
 @contextmanager

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+
 import click
 
 from survey import store
 from survey.config import load_settings, secrets_of
 from survey.db import open_database, reading
+from survey.errors import SurveyError
 from survey.serving import serve as run_service
 from survey.tables import StudyState
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class CannotListen(SurveyError):
+    """The address cannot be served at; the message says why."""
 
 
 @click.command()
@@ -25,6 +32,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
       equipoise serve --port 8000
     """
     settings = load_settings(host=host, port=port, workers=workers)
+    _require_free(settings.host, settings.port)
     engine = open_database(settings)
     with reading(engine) as session:
         studies = [(s.slug, s.version) for s in store.list_studies(session) if s.state is StudyState.OPEN]
@@ -45,3 +53,17 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         )
     click.echo("Stop with Ctrl-C.")
     run_service(settings)
+
+
+def _require_free(host: str, port: int) -> None:
+    """Try the address: gunicorn would try for seconds and end with its own words."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # As gunicorn does, so that a restart is quick.
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CannotListen(
+                f"{host}:{port}: cannot be listened on ({error.strerror}); choose another with --host and --port"
+            ) from None

@@ -18,7 +18,7 @@ from survey.commands.rehearse import rehearse_command
 from survey.config import load_settings
 from survey.db import open_database, reading, writing
 from survey.design import StudyDesign, design_hash
-from survey.design_file import read_design
+from survey.design_file import parse_design, read_design, read_design_text
 from survey.errors import SurveyError
 from survey.export import answers_of_study
 from survey.published_answers import import_published
@@ -90,8 +90,8 @@ def add_command(design_path: Path, open_too: bool) -> None:
     Example:
       equipoise survey add design.toml --open
     """
-    read_design(design_path)  # Complains about the file before a database is touched.
-    text = design_path.read_text(encoding="utf-8")
+    text = read_design_text(design_path)
+    parse_design(text, str(design_path))  # Complains about the file before a database is touched.
     now = datetime.now(UTC)
     with _database() as engine, writing(engine) as session:
         study = store.add_study(session, text, now=now, where=str(design_path))

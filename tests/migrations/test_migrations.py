@@ -131,6 +131,22 @@ def test_a_migration_that_loses_rows_is_undone(
     assert row_counts(engine) == before
 
 
+def test_a_migration_that_drops_a_table_with_rows_is_undone(
+    engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    populate(engine)
+    before = row_counts(engine)
+
+    def dropping(config: object, _revision: str) -> None:
+        connection = config.attributes["connection"]  # type: ignore[attr-defined]
+        connection.execute(text("DROP TABLE event"))
+
+    monkeypatch.setattr(db.command, "upgrade", dropping)
+    with pytest.raises(MigrationFailed, match=r"event: \d rows before, 0 after"):
+        upgrade(url)
+    assert row_counts(engine) == before
+
+
 def test_a_migration_that_leaves_rows_dangling_is_undone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,7 +47,7 @@ def written(tmp_path: Path) -> Path:
 
 
 def test_answers_survive_writing_and_reading(written: Path):
-    assert read_answers(written, DESIGN).answers == ANSWERS.answers
+    assert read_answers(written, DESIGN.attributes).answers == ANSWERS.answers
 
 
 def test_the_file_stands_alone_without_the_design(written: Path):
@@ -87,8 +87,13 @@ def test_the_same_answers_give_the_same_bytes(written: Path, tmp_path: Path):
         ("indecision,yes", "indecision,maybe", "column 'indecision_offered' says 'maybe'"),
         ("human", "robot", "column 'kind' says 'robot'"),
         (",young,", ",yuong,", "no level 'yuong'"),
-        ("p-1,human,1,", "p-1,human,one,", "one"),
-        (",4.250,", ",soon,", "soon"),
+        ("p-1,human,1,", "p-1,human,one,", "column 'wave' says 'one'"),
+        ("main,3,", "main,0,", "column 'position' says '0'"),
+        (",4.250,", ",soon,", "column 'seconds' says 'soon'"),
+        (",4.250,", ",nan,", "column 'seconds' says 'nan'"),
+        ("2026-01-02T03:04:05.000+00:00", "yesterday", "column 'presented_at' says 'yesterday'"),
+        ("2026-01-02T03:04:05.000+00:00", "2026-01-02T03:04:05", "column 'presented_at'"),
+        ("indecision,yes", "indecision,no", "'indecision_offered' says 'no'"),
         ("p-1,human", "human", "cells"),
     ],
 )
@@ -98,7 +103,7 @@ def test_what_cannot_be_read_is_named_with_file_and_line(written: Path, old: str
     written.write_text(text.replace(old, new, 1))
 
     with pytest.raises(BadAnswers, match=complaint) as caught:
-        read_answers(written, DESIGN)
+        read_answers(written, DESIGN.attributes)
     assert f"{written}:2" in str(caught.value)
 
 
@@ -117,3 +122,10 @@ def test_an_empty_or_binary_file_is_refused(tmp_path: Path, content: bytes):
 
     with pytest.raises(BadAnswers, match=r"answers\.csv"):
         read_answers(path)
+
+
+def test_answers_to_another_study_are_refused_by_the_attributes_they_have(written: Path):
+    with pytest.raises(
+        BadAnswers, match=r"by age, drinking, health, but the study does by age, dependents, drinks"
+    ):
+        read_answers(written, example_design("kidney-numeric").attributes)

@@ -133,3 +133,37 @@ def test_a_double_click_and_the_back_button_store_one_answer(
     page.close()
     with reading(sqlite_engine) as session:
         assert session.scalars(select(AnswerRow.choice)).all() == [Choice.LEFT]
+
+
+def test_an_answer_that_did_not_get_through_can_be_sent_again(
+    chromium: Browser, app: Flask, address: str, sqlite_engine: Engine
+) -> None:
+    script = (Path(app.root_path) / "static" / "compare.js").read_text(encoding="utf-8")
+    impatient = script.replace("GIVEN_UP_MILLISECONDS = 10000", "GIVEN_UP_MILLISECONDS = 1500")
+    assert impatient != script
+    page = chromium.new_page()
+    page.route(
+        "**/compare.js",
+        lambda route: route.fulfill(status=200, content_type="text/javascript", body=impatient),
+    )
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.goto(address)
+    for text in ("Start", "I agree to take part", "Show the first comparison"):
+        page.get_by_role("button", name=text).click()
+    page.get_by_text("Comparison 1 of 4").wait_for()
+    # "No content" leaves the page standing, as stopping a slow load does.
+    page.route("**/answer", lambda route: route.fulfill(status=204))
+    page.wait_for_timeout(400)
+    sent.clear()
+    for _ in range(2):  # The second is still taken for a double click.
+        page.get_by_role("button", name="Patient B").click(no_wait_after=True)
+        page.wait_for_timeout(100)
+    assert len(sent) == 1
+    page.unroute("**/answer")
+    page.wait_for_timeout(1600)
+    page.get_by_role("button", name="Patient B").click()
+    page.get_by_text("Comparison 2 of 4").wait_for()
+    page.close()
+    with reading(sqlite_engine) as session:
+        assert session.scalars(select(AnswerRow.choice)).all() == [Choice.RIGHT]

@@ -215,6 +215,14 @@ def test_an_interrupted_command_is_exit_code_130_and_says_what_is_kept(
     assert json.loads(listed)["answers"] == int(kept[1])
 
 
+def test_an_address_in_use_is_named_at_once(equipoise: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, said, complained = equipoise("serve", "--port", port)
+    assert (code, said) == (2, "")
+    assert f"127.0.0.1:{port}: cannot be listened on (Address already in use)" in complained
+
+
 def test_serve_prints_links_that_work_and_stops_cleanly(tmp_path: Path, short_design: str) -> None:
     (tmp_path / "design.toml").write_text(short_design, encoding="utf-8")
     command = [sys.executable, "-m", "survey.cli"]

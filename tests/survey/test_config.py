@@ -17,6 +17,25 @@ def test_the_database_lies_in_the_state_folder_unless_told() -> None:
     )
 
 
+def test_nothing_but_what_was_handed_over_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Else a test would write to the database that the developer's shell happens to name.
+    monkeypatch.setenv("EQUIPOISE_DATABASE_URL", "postgresql://someone@production/study")
+    assert load_settings({}).database_url == "sqlite:///var/equipoise.sqlite"
+    assert load_settings().database_url == "postgresql://someone@production/study"
+
+
+def test_a_secret_key_that_can_be_guessed_is_refused() -> None:
+    with pytest.raises(BadSettings, match="EQUIPOISE_SECRET_KEY: is shorter than 32") as caught:
+        load_settings({"EQUIPOISE_SECRET_KEY": "hunter2"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_key_file_that_holds_something_else_is_named(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").write_bytes(b"\xff\xfe")
+    with pytest.raises(BadSettings, match="secret_key: holds no usable key"):
+        secrets_of(load_settings({}, state_dir=tmp_path))
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         load_settings({}).port = 1
@@ -65,7 +84,7 @@ def test_tokens_follow_from_the_secret_key_and_differ(tmp_path: Path) -> None:
 def test_secrets_are_never_shown() -> None:
     settings = load_settings(
         {
-            "EQUIPOISE_SECRET_KEY": "topsecretkey",
+            "EQUIPOISE_SECRET_KEY": "topsecretkey" * 3,
             "EQUIPOISE_RESEARCH_TOKEN": "topsecrettoken",
             "EQUIPOISE_DATABASE_URL": "postgresql://a:topsecretpassword@h/d",
         }

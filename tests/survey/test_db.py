@@ -16,6 +16,7 @@ from survey.db import (
     DatabaseUnavailable,
     assert_rules,
     backup,
+    check_database,
     make_engine,
     open_database,
     reading,
@@ -156,6 +157,38 @@ def test_an_unreachable_database_is_named_without_its_password(tmp_path: Path) -
         open_database(settings)
     assert "127.0.0.1" in str(caught.value)
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("use", [open_database, lambda s: check_database(s.database_url)])
+def test_a_file_that_is_no_database_is_named(tmp_path: Path, use: Callable[[Settings], object]) -> None:
+    (tmp_path / "notes.txt").write_text("not a database, and longer than a header " * 10)
+    settings = load_settings({}, database_url=f"sqlite:///{tmp_path}/notes.txt")
+    with pytest.raises(DatabaseUnavailable, match=r"notes\.txt: cannot be used: file is not a database"):
+        use(settings)
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://someone:hidden@h/d", "http://someone:hidden@h", "postgresql+psycopg2://h/d"]
+)
+def test_another_kind_of_database_is_refused_with_what_there_is(url: str) -> None:
+    with pytest.raises(
+        DatabaseUnavailable, match="not supported; write sqlite:///file or postgresql:"
+    ) as caught:
+        make_engine(url)
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(DatabaseUnavailable, match=r"equipoise\[postgres\]"):
+        make_engine("postgresql://h/d")
+
+
+def test_a_backup_to_a_folder_that_is_not_there_says_so(
+    settings: Settings, sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    with pytest.raises(DatabaseUnavailable, match="could not be copied there"):
+        backup(settings.database_url, tmp_path / "no" / "copy.sqlite")
 
 
 def test_a_backup_is_a_whole_database(

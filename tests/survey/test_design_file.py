@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from survey.design import design_hash
@@ -117,6 +118,26 @@ def test_the_hash_does_not_depend_on_layout_but_on_every_word():
             "comparisons.list[4].left",
             "not 91",
         ),
+        (
+            "kidney-study1",
+            "left = { age = 90, dependents = 0",
+            "left = { age = 90, dependents = true",
+            "comparisons.list[4].left.dependents",
+            "not true",
+        ),
+        ("kidney-8", 'age = "young"\n', "age = 1979-05-27\n", "profiles.list[1].age", "text or a number"),
+        ("kidney-8", 'slug = "kidney-8"', f'slug = "{"k" * 101}"', "study.slug", "100 characters"),
+        ("kidney-8", 'version = "1"', 'version = "  "', "study.version", "is empty"),
+        ("kidney-8", 'label = "Age"', 'label = "Other  health"', "attributes[3]", "given twice"),
+        ("kidney-8", "70 years old", "30 years old", "attributes[1].levels[2]", "given twice"),
+        ("kidney-8", 'right = "Patient B"', 'right = "Patient A"', "texts.right", "tell them apart"),
+        ("kidney-8", 'label = "Flip a coin"', 'label = "Patient B"', "indecision.label", "tell them apart"),
+        ("kidney-8", 'sides = "random"', 'sides = "fixed"', "comparisons.sides", "kind = 'list'"),
+        ("kidney-numeric", "maximum = 70", "maximum = inf", "attributes[1].maximum", "finite"),
+        ("kidney-numeric", "minimum = 25", "minimum = nan", "attributes[1].minimum", "finite"),
+        ("kidney-numeric", "maximum = 70", "maximum = 70\nstep = 4", "attributes[1].step", "steps of 4"),
+        ("kidney-numeric", "maximum = 70", "maximum = 70\nstep = 100", "attributes[1].step", "steps of 100"),
+        ("kidney-numeric", 'name = "age"', 'name = "name"', "attributes[1].name", "key of [[profiles.list]]"),
     ],
 )
 def test_a_complaint_names_line_key_and_what_is_wrong(name, old, new, key, what):
@@ -182,3 +203,56 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path):
 def test_attributes_survive_being_written_as_records(name: str):
     attributes = example_design(name).attributes
     assert attributes_from_records(attribute_records(attributes)) == attributes
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('[study]\nslug = "kidney-8"', "[study]\n'slug' = 'a b'"),
+        ('[study]\nslug = "kidney-8"', "['study']  # don't\nslug = 'a b'"),
+        (
+            '[study]\nslug = "kidney-8"\ntitle = "Who should get the kidney?"\nversion = "1"\nsource =',
+            "study . slug = 'a b'\nstudy.'title' = 't'\nstudy.version = '1'\nstudy.source =",
+        ),
+        ('[study]\nslug = "kidney-8"', "# A comment may hold \"\"\" or ''' or [[\n[study]\nslug = 'a b'"),
+        ('slug = "kidney-8"\ntitle = "Who', "title = \"[ ''' # \\\" \u2028 Who should\"\nslug = 'a b' #"),
+        ('slug = "kidney-8"\ntitle = "Who', 'title = """\n[x]\nslug = 1 \\"""\n"""\nslug = "a b" #'),
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_the_line_is_right_however_the_file_is_written(old: str, new: str, newline: str):
+    text = text_of("kidney-8")
+    assert old in text
+    changed = text.replace(old, new, 1)
+
+    (complaint,) = complaints(changed.replace("\n", newline))
+    line = next(i for i, row in enumerate(changed.split("\n"), start=1) if "a b" in row)
+    assert complaint.startswith(f"d.toml:{line}: study.slug: 'a b' is not a name")
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path):
+    path = tmp_path / "d.toml"
+    path.write_text(text_of("kidney-8"), encoding="utf-8-sig")
+
+    assert design_hash(read_design(path)) == design_hash(example_design("kidney-8"))
+
+
+def test_a_profile_whose_id_the_database_could_not_store_is_refused():
+    extra = (
+        '[[attributes]]\nname = "%s"\nlabel = "%s"\nkind = "numeric"\npoints = [1, 2]\nwords = "{value}"\n'
+    )
+    wide = text_of("kidney-numeric") + "".join(extra % (c * 95, c) for c in "abcde")
+
+    (complaint,) = complaints(wide)
+    assert "500 can be stored" in complaint
+
+
+def test_a_fine_grid_and_many_comparisons_are_drawn_from_and_never_listed():
+    text = text_of("kidney-numeric")
+    fine = parse_design(text.replace("maximum = 70", "maximum = 2_000_000_000"))
+    assert fine.profiles() is None
+    assert len(fine.draw_pairs(40, np.random.default_rng(1))) == 40
+
+    many = parse_design(text.replace('[comparisons]\nkind = "random"', '[comparisons]\nkind = "all_pairs"'))
+    assert len(many.profiles() or ()) == 690
+    assert many.comparisons() is None

@@ -47,7 +47,7 @@ def test_what_was_shown_and_chosen_comes_back_from_the_file(
         answers = answers_of_study(session, study, include_simulated=False)
     path = tmp_path / "answers.csv"
     write_answers(path, answers)
-    back = read_answers(path, design)
+    back = read_answers(path, design.attributes)
     assert list(back.answers) == list(answers.answers)
     assert [(a.left.id, a.right.id, a.left.as_dict(), a.choice, a.seconds) for a in back.answers] == expected
     assert {a.respondent for a in back.answers} == {person.code}

@@ -80,7 +80,7 @@ def test_imported_answers_survive_writing_and_reading(shared, tmp_path: Path):
     path = tmp_path / "answers.csv"
     write_answers(path, answer_set)
 
-    again = read_answers(path, example_design("kidney-numeric"))
+    again = read_answers(path, example_design("kidney-numeric").attributes)
     assert again.answers == answer_set.answers
 
 

@@ -16,7 +16,7 @@ from survey.answers import Choice
 from survey.app import create_app
 from survey.config import Secrets, Settings
 from survey.db import reading, writing
-from survey.design import StudyDesign
+from survey.design import Profile, StudyDesign
 from survey.design_file import example_design, parse_design
 from survey.export import answers_of_study
 from survey.rehearsal import RehearsalFailed, SimulatedRule, known_rule, rehearse
@@ -116,13 +116,13 @@ def test_a_service_with_another_secret_refuses(
         rehearse(design, address, rehearsal_token="guess", participants=1, seed=1)
 
 
-def test_a_closed_study_is_reported_in_its_own_words(
+def test_a_closed_study_is_named_with_the_way_out(
     address: str, sqlite_engine: Engine, secrets: Secrets, one_arm_design: str, now: datetime
 ) -> None:
     design = add(sqlite_engine, one_arm_design, now)
     with writing(sqlite_engine) as session:
         store.close_study(session, store.find_study(session, "short"), now=now)
-    with pytest.raises(RehearsalFailed, match="expected a form for '/start'"):
+    with pytest.raises(RehearsalFailed, match="study 'short' version 1 is closed"):
         rehearse(design, address, rehearsal_token=secrets.rehearsal_token, participants=1, seed=1)
 
 
@@ -171,3 +171,94 @@ def test_a_page_that_says_what_the_design_never_says_is_noticed(one_arm_design: 
     )
     with pytest.raises(UnexpectedPage, match="'21 years old'"):
         page.compared(design)
+
+
+def test_a_new_version_is_rehearsed_while_another_is_open_to_people(
+    address: str, sqlite_engine: Engine, secrets: Secrets, one_arm_design: str, now: datetime
+) -> None:
+    add(sqlite_engine, one_arm_design, now)
+    with writing(sqlite_engine) as session:
+        store.open_study(session, store.find_study(session, "short"), now=now)
+    # Words that both versions share: nothing on the pages would show that the wrong one is taken.
+    second = add(sqlite_engine, one_arm_design.replace('version = "1"', 'version = "2"'), now)
+    rehearse(second, address, rehearsal_token=secrets.rehearsal_token, participants=1, seed=1)
+    with reading(sqlite_engine) as session:
+        counts = [
+            len(answers_of_study(session, store.find_study(session, "short", v), True).answers)
+            for v in ("1", "2")
+        ]
+    assert counts == [0, 4]
+
+
+def test_a_design_that_the_service_does_not_have_is_named(
+    address: str, sqlite_engine: Engine, secrets: Secrets, one_arm_design: str, now: datetime
+) -> None:
+    add(sqlite_engine, one_arm_design, now)
+    other = parse_design(one_arm_design.replace("What to do.", "Else."))
+    with pytest.raises(RehearsalFailed, match=r"no study 'short' with exactly this design \(version 1\)"):
+        rehearse(other, address, rehearsal_token=secrets.rehearsal_token, participants=1, seed=1)
+
+
+class TheOlder(SimulatedRule):
+    """Always takes the older, so that a mix-up of sides, rows or values would show."""
+
+    def choose(
+        self, left: Profile, right: Profile, offered: tuple[Choice, ...], rng: np.random.Generator
+    ) -> Choice:
+        return Choice.LEFT if left["age"] > right["age"] else Choice.RIGHT
+
+
+OFF_THE_GRID = """
+[profiles]
+kind = "list"
+list = [{ age = 20.5, health = "good" }, { age = 80, health = "poor" }, { name = "N", age = 40, health = "good" }]
+
+[comparisons]
+kind = "list"
+list = [
+    { left = "N", right = { age = 20.5, health = "good" } },
+    { left = { age = 33, health = "poor" }, right = "N" },
+]
+per_respondent = 2
+sides = "fixed"
+
+[indecision]
+offered = false
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[profiles]", OFF_THE_GRID),
+        ('words = "in poor health"', r'words = "  in <poor>\n  health & \"more\" "'),
+        ('label = "Age"', 'label = "Age <in>   years"'),
+        ("minimum = 20\nmaximum = 80\nstep = 20", "minimum = -1\nmaximum = 1\nstep = 0.1"),
+        ("minimum = 20\nmaximum = 80\nstep = 20", "points = [-2.5, 1, 1e9]"),
+        ("per_respondent = 4", 'per_respondent = 4\nattribute_order = "per_comparison"'),
+    ],
+)
+def test_what_a_page_says_is_read_back_as_what_was_drawn(
+    address: str,
+    sqlite_engine: Engine,
+    secrets: Secrets,
+    one_arm_design: str,
+    now: datetime,
+    old: str,
+    new: str,
+) -> None:
+    text = one_arm_design.replace(old, new)
+    if old == "[profiles]":
+        text = text[: text.index(OFF_THE_GRID) + len(OFF_THE_GRID)]
+    design = add(sqlite_engine, text, now)
+    rule = TheOlder(coefficients={})
+    rehearse(design, address, rehearsal_token=secrets.rehearsal_token, participants=2, seed=1, rule=rule)
+    with reading(sqlite_engine) as session:
+        answers = answers_of_study(
+            session, store.find_study(session, "short"), include_simulated=True
+        ).answers
+    decided = [a for a in answers if a.left["age"] != a.right["age"]]
+    assert decided
+    assert [a.choice for a in decided] == [
+        Choice.LEFT if a.left["age"] > a.right["age"] else Choice.RIGHT for a in decided
+    ]

@@ -224,6 +224,15 @@ def test_a_study_without_participants_has_a_page(
     assert researcher.get("/research/studies/99").status_code == 404
 
 
+def test_a_version_in_any_letters_can_be_downloaded(
+    researcher: FlaskClient, sqlite_engine: Engine, add_open_study: AddOpenStudy, short_design: str
+) -> None:
+    study = add_open_study(sqlite_engine, short_design.replace('version = "1"', 'version = "β 1"'))
+    got = researcher.get(f"/research/studies/{study.id}/design.toml")
+    # Headers are Latin-1 on the wire: a server fails on anything else.
+    assert got.headers["Content-Disposition"] == 'attachment; filename="short-__1.toml"'
+
+
 def test_the_downloads_are_the_answers_and_the_design(
     researcher: FlaskClient,
     sqlite_engine: Engine,

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+import numpy as np
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 
 from survey import store
 from survey.answers import Choice
 from survey.db import reading, writing
 from survey.errors import BadDesign
+from survey.pairing import draw_presentations
 from survey.store import NoSuchPresentation, NoSuchStudy, NotTakingPart, StudyConflict
 from survey.tables import (
     AnswerRow,
@@ -334,3 +336,85 @@ def test_many_starting_at_once_get_numbers_of_their_own_and_even_arms(
         arms = Counter(session.scalars(select(ParticipantRow.arm)))
     assert numbers == list(range(1, 13))
     assert arms == {"with-coin": 6, "no-coin": 6}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("stale_step", [store.decline, store.begin])
+def test_a_step_that_another_tab_has_overtaken_changes_nothing(
+    postgres_engine: Engine,
+    now: datetime,
+    one_arm_design: str,
+    add_open_study: AddOpenStudy,
+    stale_step: Callable[..., None],
+) -> None:
+    """The first tab's request has read where the participant stands; then the second tab goes all the way."""
+    add_open_study(postgres_engine, one_arm_design.replace("per_respondent = 4", "per_respondent = 1"))
+    token = start(postgres_engine, "short", now)
+    if stale_step is store.begin:
+        with writing(postgres_engine) as session:
+            store.consent(session, person(session, token), now=now)
+    with writing(postgres_engine) as first_tab:
+        stale = person(first_tab, token)
+        with writing(postgres_engine) as session:
+            store.consent(session, person(session, token), now=now)
+            store.begin(session, person(session, token), now=now)
+        row = shown(postgres_engine, token)
+        assert row is not None
+        answer(postgres_engine, token, row.token, Choice.LEFT, now)
+        stale_step(first_tab, stale, now=now)
+    with reading(postgres_engine) as session:
+        assert person(session, token).state is ParticipantState.FINISHED
+        assert session.scalars(select(EventRow.what).where(EventRow.participant_id.is_not(None))).all() == [
+            "started",
+            "consented",
+            "began",
+            "finished",
+        ]
+
+
+@pytest.mark.postgres
+def test_answers_do_not_wait_for_a_consent(
+    postgres_engine: Engine, now: datetime, one_arm_design: str, add_open_study: AddOpenStudy
+) -> None:
+    add_open_study(postgres_engine, one_arm_design.replace("per_respondent = 4", "per_respondent = 1"))
+    answering = at_first_comparison(postgres_engine, "short", now)
+    consenting = start(postgres_engine, "short", now)
+    row = shown(postgres_engine, answering)
+    assert row is not None
+    with writing(postgres_engine) as session:
+        store.consent(session, person(session, consenting), now=now)
+        with writing(postgres_engine) as other:
+            other.execute(text("SET LOCAL lock_timeout = '2s'"))
+            # The last answer writes the event "finished", which refers to the study.
+            assert not store.record_answer(
+                other,
+                person(other, answering),
+                row.token,
+                Choice.LEFT,
+                client_seconds=1.0,
+                client_seconds_problem="",
+                now=now,
+            ).replayed
+
+
+def test_what_a_participant_is_shown_does_not_depend_on_the_arms_of_others(
+    sqlite_engine: Engine, now: datetime, short_design: str, add_open_study: AddOpenStudy
+) -> None:
+    study = add_open_study(sqlite_engine, short_design)
+    design = store.design_of(study)
+    for number in range(1, 7):
+        token = start(sqlite_engine, "short", now)
+        with writing(sqlite_engine) as session:
+            store.consent(session, person(session, token), now=now)
+        with reading(sqlite_engine) as session:
+            taking = person(session, token)
+            drawn = [
+                store.presentation_of(design, row)
+                for row in session.scalars(
+                    select(PresentationRow)
+                    .where(PresentationRow.participant_id == taking.id)
+                    .order_by(PresentationRow.position)
+                )
+            ]
+        rng = np.random.default_rng([study.draw_seed, number])
+        assert drawn == list(draw_presentations(design, design.arm(taking.arm or ""), rng))

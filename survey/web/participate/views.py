@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from survey import store, wording
 from survey.answers import Choice
-from survey.config import REHEARSAL_HEADER
+from survey.config import REHEARSAL_HEADER, REHEARSED_DESIGN_HEADER
 from survey.db import reading, writing
 from survey.store import NoSuchPresentation, NoSuchStudy, NotTakingPart
 from survey.tables import ParticipantRow, ParticipantState, StudyState
@@ -28,7 +28,7 @@ def landing(slug: str) -> str:
     simulated = _is_rehearsal()
     with reading(the_engine()) as session:
         try:
-            study = store.find_study(session, slug)
+            study = store.find_study(session, slug, digest=_rehearsed_design())
         except NoSuchStudy:
             abort(404)
         can_start = study.state is StudyState.OPEN or (simulated and study.state is StudyState.DRAFT)
@@ -47,7 +47,7 @@ def start(slug: str) -> Response:
     simulated = _is_rehearsal()
     try:
         with writing(the_engine()) as session:
-            study = store.find_study(session, slug)
+            study = store.find_study(session, slug, digest=_rehearsed_design())
             token = store.start_participant(session, study, simulated=simulated, now=now()).token
     except NoSuchStudy:
         abort(404)
@@ -160,6 +160,11 @@ def _is_rehearsal() -> bool:
     if not hmac.compare_digest(given.encode(), the_context().secrets.rehearsal_token.encode()):
         abort(403)
     return True
+
+
+def _rehearsed_design() -> str | None:
+    """Return the hash of the design that a rehearsal asks for; people take the open version."""
+    return request.headers.get(REHEARSED_DESIGN_HEADER) if _is_rehearsal() else None
 
 
 def _client_seconds(text: str) -> tuple[float | None, str]:

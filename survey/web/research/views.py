@@ -181,6 +181,6 @@ def _study(session: Session, study_id: int) -> StudyRow:
 def _download(body: bytes, name: str, kind: str) -> Response:
     response = make_response(body)
     response.headers["Content-Type"] = kind
-    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)
     response.headers["Content-Disposition"] = f'attachment; filename="{safe}"'
     return response

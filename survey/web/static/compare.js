@@ -6,6 +6,9 @@
   const buttons = [...form.querySelectorAll("button[name=choice]")];
   // The second click of a double click may fall on the next comparison: nobody answers that fast.
   const TOO_FAST_MILLISECONDS = 250;
+  // A page that still stands after this long did not get through (no network, loading stopped): let it be sent again.
+  // Should the first have arrived after all, the server keeps that one.
+  const GIVEN_UP_MILLISECONDS = 10000;
   let shownAt = null;
   let sent = false;
 
@@ -21,6 +24,10 @@
     sent = true;
     seconds.value = (milliseconds / 1000).toFixed(3);
     form.setAttribute("aria-busy", "true");
+    setTimeout(() => {
+      sent = false;
+      form.removeAttribute("aria-busy");
+    }, GIVEN_UP_MILLISECONDS);
   });
 
   // A page that the browser kept (back button) must ask the server where the participant stands.

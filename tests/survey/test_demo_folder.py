@@ -1,0 +1,130 @@
+"""What a demo may replace. The demo itself runs in ``make demo``; its commands have tests of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from survey import store
+from survey.cli import run
+from survey.commands import demo
+from survey.db import make_engine, upgrade, writing
+from survey.design_file import EXAMPLES
+
+Demo = Callable[[], tuple[int, str]]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "my demo"
+
+
+@pytest.fixture
+def run_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], out: Path) -> Demo:
+    """Return a function that runs a demo whose commands are replaced by writing one result."""
+    monkeypatch.setattr(
+        demo, "_run", lambda _words, folder, _environment: (folder / "report.html").write_text("made")
+    )
+
+    def run_it() -> tuple[int, str]:
+        code = run(["demo", "--out", str(out)])
+        return code, capsys.readouterr().err
+
+    return run_it
+
+
+@pytest.fixture
+def engine(run_demo: Demo, out: Path) -> Engine:
+    """The database of a finished demo."""
+    assert run_demo()[0] == 0
+    url = f"sqlite:///{out}/equipoise.sqlite"
+    upgrade(url)
+    return make_engine(url)
+
+
+def add_study(engine: Engine, name: str, now: datetime, *, people: int = 0, simulated: int = 0) -> None:
+    with writing(engine) as session:
+        study = store.add_study(session, (EXAMPLES / f"{name}.toml").read_text(encoding="utf-8"), now=now)
+        store.open_study(session, study, now=now)
+        for is_simulated, count in ((False, people), (True, simulated)):
+            for _ in range(count):
+                store.start_participant(session, study, simulated=is_simulated, now=now)
+    engine.dispose()
+
+
+def test_a_second_demo_replaces_the_first(run_demo: Demo, out: Path, engine: Engine, now: datetime) -> None:
+    add_study(engine, "kidney-8", now, simulated=2)
+    (out / "weights.json").write_text("of the first")
+    assert run_demo()[0] == 0
+    assert sorted(path.name for path in out.iterdir()) == ["made-by-equipoise-demo.txt", "report.html"]
+
+
+def test_every_file_of_a_demo_is_known_as_its_own(run_demo: Demo, out: Path) -> None:
+    assert run_demo()[0] == 0
+    for name in (
+        "weights.json",
+        "people.csv",
+        "coin.jsonl",
+        "pool.json",
+        "equipoise.sqlite-wal",
+        "secret_key",
+    ):
+        (out / name).touch()
+    assert run_demo()[0] == 0
+
+
+def test_a_folder_that_no_demo_made_is_not_touched(run_demo: Demo, out: Path) -> None:
+    out.mkdir()
+    (out / "thesis.tex").write_text("all my work")
+    code, said = run_demo()
+    assert code == 2
+    assert "thesis.tex" in said
+    assert [path.name for path in out.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_that_somebody_put_into_a_demos_folder_is_kept(run_demo: Demo, out: Path) -> None:
+    assert run_demo()[0] == 0
+    (out / "answers.csv").write_text("of people")
+    code, said = run_demo()
+    assert code == 2
+    assert "answers.csv" in said
+    assert (out / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "people", "complaint"),
+    [
+        ("kidney-8", 3, "3 people took part in a study there"),
+        ("kidney-numeric", 0, "1 more studies were added there"),
+    ],
+)
+def test_a_demo_whose_service_was_used_for_a_study_is_kept(
+    run_demo: Demo, out: Path, engine: Engine, now: datetime, name: str, people: int, complaint: str
+) -> None:
+    # The demo's last line tells how to serve from its folder, so somebody will.
+    add_study(engine, name, now, people=people)
+    code, said = run_demo()
+    assert code == 2
+    assert complaint in said
+    assert (out / "equipoise.sqlite").exists()
+
+
+def test_a_demo_in_which_a_paid_model_was_asked_is_kept(run_demo: Demo, out: Path, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO model_reply (request_key, repeat, model, scripted, messages, settings, template,"
+                " design_hash, arm, left_values, right_values, side_order, attribute_order, indecision_offered,"
+                " attempts) VALUES"
+                " ('k', 1, 'm', 0, '[]', '{}', 't', 'h', 'a', '{}', '{}', 'o', '[]', 1, 1)"
+            )
+        )
+    engine.dispose()
+    code, said = run_demo()
+    assert code == 2
+    assert "1 replies of models are kept there" in said
+    assert (out / "equipoise.sqlite").exists()

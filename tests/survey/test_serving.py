@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from urllib.parse import urlsplit
+
+from flask import Flask
+
+from survey.serving import served_in_background
+
+
+def test_a_server_in_the_background_can_be_stopped_while_it_is_asked(app: Flask) -> None:
+    def ask(host: str) -> None:
+        for _ in range(3):
+            connection = http.client.HTTPConnection(host, timeout=3)
+            try:
+                connection.request("GET", "/static/compare.js")
+                connection.getresponse().read()
+            except (OSError, http.client.HTTPException):
+                pass  # Cut off: the server is being stopped.
+            finally:
+                connection.close()
+
+    for round_ in range(30):
+        with served_in_background(app) as url:
+            askers = [threading.Thread(target=ask, args=[urlsplit(url).netloc]) for _ in range(6)]
+            for asker in askers:
+                asker.start()
+            time.sleep(0.01 * (round_ % 4))
+        for asker in askers:
+            asker.join()
