@@ -106,7 +106,7 @@ def fit_attribute_model(
         n_answers=data.n_answers - (0 if uses_indecision else data.n_indecisions),
         n_indecisions=data.n_indecisions,
         clustering=data.clustering,
-        n_clusters=data.n_clusters,
+        n_clusters=cells.n_clusters,
         interval_method=spread.method,
         prior_answers=prior_answers,
         iterations=maximum.iterations,
@@ -116,5 +116,6 @@ def fit_attribute_model(
             *data.notes,
             *(() if uses_indecision else indecision_note(data)),
             *prior_note(prior_answers),
+            *spread.notes,
         ),
     )

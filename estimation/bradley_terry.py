@@ -96,13 +96,13 @@ def fit_bradley_terry(
         n_answers=data.n_answers - data.n_indecisions,
         n_indecisions=data.n_indecisions,
         clustering=data.clustering,
-        n_clusters=data.n_clusters,
+        n_clusters=cells.n_clusters,
         interval_method=spread.method,
         prior_answers=prior_answers,
         iterations=maximum.iterations,
         residual=maximum.residual,
         newton_difference=disagreement,
-        notes=(*data.notes, *indecision_note(data), *prior_note(prior_answers)),
+        notes=(*data.notes, *indecision_note(data), *prior_note(prior_answers), *spread.notes),
     )
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from estimation.dataset import INDECISION, LEFT, RIGHT, ChoiceData
-from estimation.errors import DidNotConverge, NotIdentified, Separated
+from estimation.errors import DidNotConverge, EstimationError, NotIdentified, Separated
 
 Array = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ _DIRECTION_TOLERANCE = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ModelCells:
-    """What the likelihood needs of the data: one row per cell."""
+    """What the likelihood needs of the data: one row per cell with an answer that the model uses."""
 
     difference: Array
     """Left minus right, shape (n_cells, n_terms)."""
@@ -47,6 +47,7 @@ class ModelCells:
     cluster: NDArray[np.intp]
     """Shape (n_cells,); -1 for prior answers, which no cluster gave."""
     n_clusters: int
+    """Clusters with an answer that the model uses: only they tell how much answers vary."""
     names: tuple[str, ...]
     """One per term, then :data:`LAMBDA` if any cell offers indecision."""
 
@@ -91,11 +92,26 @@ def model_cells(
         So many answers in all, spread evenly over the comparisons asked and over the alternatives of each. They
         keep estimates finite when the data follow a rule without exception (Clogg et al. 1991, J. Amer. Statist.
         Assoc. 86, for logistic regression) and pull equally on every alternative. 0 is maximum likelihood.
+
+    Raises
+    ------
+    EstimationError
+        No answer is of use to the model, or ``prior_answers`` is no number of answers.
     """
+    if not 0 <= prior_answers < np.inf:
+        raise EstimationError(f"prior answers: {prior_answers} is no number of answers; give 0 or more")
     offered = data.offered & with_indecision
     counts = np.where(offered[:, None], data.counts, data.counts * [1.0, 1.0, 0.0])
-    cluster = data.cluster
     names = (*terms, LAMBDA) if offered.any() else terms
+    used = counts.sum(axis=1) > 0
+    if not used.any():
+        raise EstimationError(
+            f"all {data.n_answers} answers are indecision, which this model leaves out; "
+            "use --model min-delta, or collect decided answers"
+        )
+    # A respondent who only ever answered indecision says nothing about how decided answers vary.
+    counted, cluster = np.unique(data.cluster[used], return_inverse=True)
+    counts, difference_used, offered_used = counts[used], difference[used], offered[used]
     if prior_answers > 0:
         shown = np.unique(
             np.column_stack([np.minimum(data.left, data.right), np.maximum(data.left, data.right), offered]),
@@ -104,16 +120,16 @@ def model_cells(
         )[1]
         alternatives = np.where(offered[shown, None], [1.0, 1.0, 1.0], [1.0, 1.0, 0.0])
         prior = alternatives / alternatives.sum(axis=1, keepdims=True) * (prior_answers / len(shown))
-        difference = np.vstack([difference, difference[shown]])
+        difference_used = np.vstack([difference_used, difference[shown]])
         counts = np.vstack([counts, prior])
-        offered = np.concatenate([offered, offered[shown]])
+        offered_used = np.concatenate([offered_used, offered[shown]])
         cluster = np.concatenate([cluster, np.full(len(shown), -1, dtype=np.intp)])
     return ModelCells(
-        difference=difference,
+        difference=difference_used,
         counts=counts,
-        offered=offered,
+        offered=offered_used,
         cluster=cluster,
-        n_clusters=data.n_clusters,
+        n_clusters=len(counted),
         names=names,
     )
 
@@ -129,11 +145,11 @@ def check_estimable(cells: ModelCells) -> None:
         Along some direction of the parameters no observed choice ever becomes less likely, so the maximum lies
         at infinity (found by linear programming; Albert and Anderson 1984, Biometrika 71).
     """
-    used = cells.counts.sum(axis=1) > 0
     terms = cells.names[: cells.difference.shape[1]]
-    design = _scaled(cells.difference[used])[0]
     if terms:
-        _, singular, directions = np.linalg.svd(design, full_matrices=True)
+        # The triangular factor has the same null space, and no side as long as the data.
+        triangle = np.linalg.qr(_scaled(cells.difference)[0], mode="r")
+        _, singular, directions = np.linalg.svd(triangle, full_matrices=True)
         rank = int((singular > 1e-9 * max(1.0, singular.max(initial=0.0))).sum())
         if rank < len(terms):
             loose = np.flatnonzero(np.abs(directions[rank:]).max(axis=0) > 1e-6)

@@ -15,9 +15,7 @@ def group() -> None:
     """Turn answers into weights."""
 
 
-@group.command(
-    "fit", epilog="Example: equipoise estimate fit answers.csv --model min-delta --out weights.json"
-)
+@group.command("fit")
 @click.argument("answers", type=click.Path(path_type=Path))
 @click.option(
     "--model",
@@ -36,9 +34,11 @@ def group() -> None:
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Bayesian cluster bootstraps for the intervals; 0 uses the cluster sandwich.",
+    help="Bayesian cluster bootstraps for the intervals, 40 or more; 0 uses the cluster sandwich.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the bootstrap."
+)
 @click.option(
     "--prior-answers",
     type=click.FloatRange(min=0),
@@ -59,18 +59,30 @@ def fit_command(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Estimate weights from ANSWERS (answers.csv)."""
+    """Estimate weights from ANSWERS (answers.csv).
+
+    \b
+    Example:
+      equipoise estimate fit answers.csv --model min-delta --out weights.json
+    """
+    from dataclasses import replace
+
     from estimation.dataset import choice_data
     from estimation.fitting import fit
     from estimation.manifest import make_manifest
     from estimation.weights_file import fit_record, write_weights
     from survey.answers_file import read_answers
+    from survey.design import design_hash
     from survey.design_file import read_design
 
     study = read_design(design) if design else None
-    answer_set = read_answers(answers, study)
+    answer_set = read_answers(answers, study.attributes if study else None)
     data = choice_data(answer_set, arm=arm)
     result = fit(data, Model(model), prior_answers=prior_answers, bootstrap=bootstrap, seed=seed)
+    hashes = tuple(sorted({a.design_hash for a in answer_set.answers}))
+    if study and hashes != (design_hash(study),):
+        other = "the answers were not all collected with this version of the design; its words may differ"
+        result = replace(result, notes=(*result.notes, other))
     if out:
         inputs = {"answers": answers, **({"design": design} if design else {})}
         settings = {
@@ -80,7 +92,6 @@ def fit_command(
             "seed": seed,
             "prior_answers": prior_answers,
         }
-        hashes = tuple(sorted({a.design_hash for a in answer_set.answers}))
         write_weights(out, result, design_hashes=hashes, manifest=make_manifest(inputs, settings))
     if as_json:
         click.echo(json.dumps(fit_record(result), indent=1, ensure_ascii=False))

@@ -11,6 +11,9 @@ from scipy.sparse.csgraph import connected_components
 
 from estimation.errors import NotConnected, Separated
 
+# A message names so many profiles, or groups; the error has all of them.
+_MOST_LISTED = 10
+
 
 def check_connected(wins: NDArray[np.float64], names: Sequence[str]) -> None:
     """Return quietly if a Bradley-Terry maximum-likelihood estimate exists, else raise.
@@ -39,9 +42,10 @@ def check_connected(wins: NDArray[np.float64], names: Sequence[str]) -> None:
     n_islands, island = connected_components(graph, directed=True, connection="weak")
     if n_islands > 1:
         islands = _groups(island, names)
+        shown = " | ".join([*map(_listed, islands[:_MOST_LISTED]), *_more(islands)])
         raise NotConnected(
             f"the decided answers fall into {n_islands} groups of profiles that were never compared with each "
-            f"other: {' | '.join(_listed(i) for i in islands)}. Their strengths have no common scale. Ask "
+            f"other: {shown}. Their strengths have no common scale. Ask "
             "comparisons between the groups, or fit an attribute model (--model conditional-logit)",
             islands,
         )
@@ -71,4 +75,9 @@ def _groups(labels: NDArray[np.int32], names: Sequence[str]) -> list[list[str]]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
+    return ", ".join([*(f"'{name}'" for name in names[:_MOST_LISTED]), *_more(names)])
+
+
+def _more(left_out: Sequence[object]) -> list[str]:
+    n = len(left_out) - _MOST_LISTED
+    return [f"and {n} more"] if n > 0 else []

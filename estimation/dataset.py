@@ -85,20 +85,30 @@ def choice_data(answer_set: AnswerSet, *, arm: str | None = None) -> ChoiceData:
     Raises
     ------
     EstimationError
-        No answers are left, or only some of them name their respondent.
+        No answers are left, only some of them name their respondent, or an indecision was not on offer.
     """
     notes = []
     chosen = [a for a in answer_set.answers if arm is None or a.arm == arm]
+    if not answer_set.answers:
+        raise EstimationError(f"{answer_set.source}: holds no answers")
     if not chosen:
-        arms = sorted({a.arm for a in answer_set.answers})
-        raise EstimationError(
-            f"{answer_set.source}: no answers in arm '{arm}'; the arms are {', '.join(arms) or 'none'}"
-        )
+        there_are = ", ".join(sorted({a.arm for a in answer_set.answers}))
+        raise EstimationError(f"{answer_set.source}: no answers in arm '{arm}'; the arms are {there_are}")
     main = [a for a in chosen if a.role is Role.MAIN]
     for role, n in sorted(Counter(a.role for a in chosen if a.role is not Role.MAIN).items()):
         notes.append(f"{n} answers to comparisons shown as {role} left out")
     if not main:
         raise EstimationError(f"{answer_set.source}: no answers to main comparisons, only checks and repeats")
+
+    impossible = sum(a.choice is Choice.INDECISION and not a.indecision_offered for a in main)
+    if impossible:
+        raise EstimationError(
+            f"{answer_set.source}: {impossible} answers are indecision although it was not on offer; "
+            "correct 'choice' or 'indecision_offered'"
+        )
+    arms = sorted({a.arm for a in main})
+    if len(arms) > 1:
+        notes.append(f"answers of the arms {', '.join(arms)} are fitted together")
 
     clustering, keys = _clusters(answer_set.source, main)
     if clustering is Clustering.ANSWER:

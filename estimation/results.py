@@ -45,6 +45,7 @@ class Fit:
     """Indecisions in the data, used or not."""
     clustering: Clustering
     n_clusters: int
+    """Clusters with answers used."""
     interval_method: str
     prior_answers: float
     """Weight of the prior answers; 0 is maximum likelihood."""

@@ -20,7 +20,7 @@ def fit_lines(fit: Fit) -> Iterator[str]:
         yield from _table(
             "profile",
             [
-                (p.id, e, f"  weight {weights.weight(p):.4f}")
+                (p.id, e, f"  weight {weights.weight(p):.4g}")
                 for p, e in sorted(
                     zip(weights.profiles, weights.log_strengths, strict=True), key=lambda row: -row[1].value
                 )
@@ -40,5 +40,6 @@ def _table(heading: str, rows: list[tuple[str, Estimate, str]]) -> Iterator[str]
     width = max(len(heading), *(len(name) for name, _, _ in rows))
     yield f"{heading:<{width}}   estimate   95 % interval"
     for name, e, extra in rows:
-        interval = "" if e.low is None or e.high is None else f"{e.low:+.4f} … {e.high:+.4f}"
-        yield f"{name:<{width}}   {e.value:+8.4f}   {interval}{extra}"
+        interval = "" if e.low is None or e.high is None else f"{e.low:+#.4g} … {e.high:+#.4g}"
+        # Four digits, not four decimals: a coefficient per day or per dollar is small and not zero.
+        yield f"{name:<{width}}   {e.value:<+#9.4g}  {interval}{extra}"

@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     from llm_compare.replies_file import ReplyFile
 
 
-@click.command(
-    "align",
-    epilog="Example: equipoise compare align answers.csv replies.jsonl --out alignment.json --report report.html",
-)
+@click.command("align")
 @click.argument("answers", type=click.Path(path_type=Path))
 @click.argument("replies", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Write alignment.json here.")
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Bayesian cluster bootstraps for the coefficients' intervals; 0 uses the cluster sandwich.",
+    help="Bayesian cluster bootstraps for the coefficients' intervals, 40 or more; 0 uses the cluster sandwich.",
 )
 @click.option(
     "--splits",
@@ -47,7 +44,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Random halvings of the people for the ceiling.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of bootstraps and splits.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of bootstraps and splits."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 def align_command(
     answers: Path,
@@ -63,7 +62,12 @@ def align_command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Compare people's ANSWERS (answers.csv) with models' REPLIES (replies.jsonl, one file per model)."""
+    """Compare people's ANSWERS (answers.csv) with models' REPLIES (replies.jsonl, one file per model).
+
+    \b
+    Example:
+      equipoise compare align answers.csv replies.jsonl --out alignment.json --report report.html
+    """
     from dataclasses import replace
 
     from estimation.manifest import make_manifest
@@ -81,7 +85,10 @@ def align_command(
     from llm_compare.results import compare_models
     from survey.answers_file import read_answers
 
-    people = read_answers(answers)
+    files = read_labeled(replies)
+    first = next(iter(files.values()))
+    # Described as the models' design describes them: a level called "1" is then no number.
+    people = read_answers(answers, first.attributes)
     if arm is not None:
         chosen = [a for a in people.answers if a.arm == arm]
         if not chosen:
@@ -100,7 +107,6 @@ def align_command(
         "cycle_cap": cycle_cap,
         "chain_cap": chain_cap,
     }
-    files = read_labeled(replies)
     results = compare_models(
         people,
         files,
@@ -112,7 +118,6 @@ def align_command(
         seed=seed,
         progress=lambda text: click.echo(text, err=True),
     )
-    first = next(iter(files.values()))
     report = Report(
         title="People and models",
         study_title=first.title,

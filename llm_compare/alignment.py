@@ -15,19 +15,21 @@ from scipy import stats
 
 from estimation.attribute_model import attribute_terms
 from estimation.dataset import choice_data
-from estimation.errors import NotIdentified, Separated
+from estimation.errors import EstimationError, Separated
 from estimation.fitting import fit
 from estimation.results import Fit, Model
 from estimation.weights import PriorityWeights
 from llm_compare.consistency import SideConsistency, side_consistency
 from llm_compare.errors import NotComparable
-from llm_compare.rates import Rate, clustered_rate
-from survey.answers import Answer, AnswerSet, Choice, Role
+from llm_compare.rates import Rate, answer_clusters, clustered_rate
+from survey.answers import Answer, AnswerSet, Choice, RespondentKind, Role
 from survey.design import Attribute, Comparison, Profile
 from survey.errors import BadProfile
 
 FIRST, SECOND, INDECISION = 0, 1, 2
 """Columns of choice counts: the comparison's first profile, its second, indecision."""
+
+_CONDITION = {True: "with", False: "without"}
 
 # Weights that differ by less than this are equal: what remains of exactly balanced answers is rounding.
 _SAME_LOG_WEIGHT = 1e-9
@@ -48,14 +50,19 @@ class Agreement:
     """Agreement with the people's majority, on the comparisons that both sides answered."""
 
     n_comparisons: int
+    n_comparisons_in_halves: int
+    """Those that at least two people answered, so that one half can be measured against the other."""
     n_without_majority: int
     """Comparisons on which two of the people's choices are equally frequent; left out of the measures."""
     model_answers: Rate | None
     """Share of the model's answers that equal the people's most frequent choice, clustered by comparison."""
     person_answers: float | None
-    """The ceiling: the same share for the answers of one random half of the people against the other half."""
+    """The ceiling: share of the answers of one random half of the people that equal the other half's majority."""
     person_answers_range: tuple[float, float] | None
-    """2.5 % and 97.5 % quantiles over random splits."""
+    """2.5 % and 97.5 % quantiles over random splits. It says how much the split matters, not how sure we are."""
+    model_answers_halves: float | None
+    """The model's answers measured exactly like the ceiling: against the same halves' majorities, on the same
+    comparisons. A majority of half the people is less certain than that of all, and fewer comparisons are tied."""
     model_majority: float | None
     """Share of comparisons on which the model's most frequent choice is the people's."""
     half_majority: float | None
@@ -118,7 +125,19 @@ def align_all(
     ----------
     models
         Label -> answers.
+
+    Raises
+    ------
+    NotComparable
+        The models answered under different conditions; or see :func:`align`.
     """
+    offered = {label: {a.indecision_offered for a in s.answers} for label, s in models.items()}
+    if len(set().union(*offered.values())) > 1:
+        asked = ", ".join(f"{label} {_CONDITION[True in o]}" for label, o in offered.items() if o)
+        raise NotComparable(
+            f"the models were asked under different conditions ({asked} indecision on offer), so one set of "
+            "people's answers cannot stand beside all; compare one arm at a time"
+        )
     prior_answers = 0.0
     notes: list[str] = []
     while True:
@@ -141,7 +160,8 @@ def align_all(
             if prior_answers:
                 raise
             attributes = next(iter(models.values())).attributes
-            prior_answers = float(len(attribute_terms(attributes)) + 1)
+            has_indecision = any(True in o for o in offered.values())
+            prior_answers = float(len(attribute_terms(attributes)) + has_indecision)
             notes = [
                 f"at least one respondent follows a rule without exception ({', '.join(error.involved)}): the "
                 f"coefficients of all are regularized alike by {prior_answers:g} prior answers. The size of a "
@@ -163,7 +183,8 @@ def align(
 ) -> Alignment:
     """Measure how far ``model`` is from ``people``.
 
-    Only people's answers given under the model's condition count: with indecision offered, or without.
+    Only people's answers given under the model's condition count: with indecision offered, or without. Answers
+    of models among the people's are left out.
 
     Parameters
     ----------
@@ -181,7 +202,8 @@ def align(
     Raises
     ------
     NotComparable
-        The sides share no attributes or no condition, or a side has no answers.
+        The sides share no attributes or no condition, a side has no answers, or its answers cannot tell the
+        weights of all attributes.
     Separated
         A side follows a rule without exception and ``prior_answers`` is 0.
     """
@@ -194,20 +216,26 @@ def align(
     notes = list(notes)
     theirs = _main_answers(model)
     if not theirs:
-        raise NotComparable(f"{model.source}: no reply of {model_label} is a readable choice")
+        raise NotComparable(
+            f"{model.source}: no reply of {model_label} is a readable choice; leave its file out"
+        )
     offered = {a.indecision_offered for a in theirs}
     if len(offered) > 1:
         raise NotComparable(
             f"{model.source}: the model was asked both with and without indecision; compare one arm at a time"
         )
-    ours = [a for a in _main_answers(people) if a.indecision_offered in offered]
-    condition = "with" if True in offered else "without"
+    persons = [a for a in _main_answers(people) if a.kind is RespondentKind.HUMAN]
+    ours = [a for a in persons if a.indecision_offered in offered]
+    condition = _CONDITION[True in offered]
     if not ours:
         raise NotComparable(
             f"{people.source}: no answers were given {condition} indecision on offer, as the model's were; "
             "ask the model under the people's condition (--arm)"
         )
-    left_out = len(_main_answers(people)) - len(ours)
+    of_models = len(_main_answers(people)) - len(persons)
+    if of_models:
+        notes.append(f"{of_models} answers of models among the people's are left out")
+    left_out = len(persons) - len(ours)
     if left_out:
         notes.append(
             f"{left_out} of the people's answers were not given {condition} indecision on offer and are left out"
@@ -223,13 +251,15 @@ def align(
             f"({', '.join(sorted(h[:12] or 'unknown' for h in hashes))}); their words may differ"
         )
     chosen = Model.MIN_DELTA if True in offered else Model.CONDITIONAL_LOGIT
-    try:
-        fits = [
-            fit(choice_data(s), chosen, prior_answers=prior_answers, bootstrap=bootstrap, seed=seed)
-            for s in (people, model)
-        ]
-    except NotIdentified as error:
-        raise NotComparable(f"attribute weights cannot be compared: {error}") from error
+    fits = []
+    for s in (people, model):
+        try:
+            data = choice_data(s)
+            fits.append(fit(data, chosen, prior_answers=prior_answers, bootstrap=bootstrap, seed=seed))
+        except Separated:
+            raise
+        except EstimationError as error:
+            raise NotComparable(f"{s.source}: attribute weights cannot be estimated: {error}") from error
     shares = _shared_comparisons(ours, theirs)
     if not shares:
         notes.append(
@@ -279,8 +309,7 @@ def _check_values(source: str, answers: Sequence[Answer], attributes: Sequence[A
 
 def _side(label: str, answers: Sequence[Answer], fitted: Fit) -> Side:
     respondents = {a.respondent for a in answers}
-    by_respondent = len(respondents) > 1 and None not in respondents
-    clusters = [a.respondent if by_respondent else frozenset((a.left, a.right)) for a in answers]
+    clusters, unit = answer_clusters(answers)
     return Side(
         label=label,
         n_answers=len(answers),
@@ -288,7 +317,7 @@ def _side(label: str, answers: Sequence[Answer], fitted: Fit) -> Side:
         indecision=clustered_rate(
             [a.choice is Choice.INDECISION for a in answers],
             clusters,
-            unit="respondent" if by_respondent else "comparison",
+            unit=unit,
         )
         if answers[0].indecision_offered
         else None,
@@ -351,15 +380,17 @@ def _agreement(
             hits += [column == majority] * n
             clusters += [s.comparison] * n
         majorities.append(_majority(s.model) == majority)
-    singles, halves = _ceiling({s.comparison for s in shares}, people, n_splits=n_splits, seed=seed)
+    singles, models, halves = _ceiling(shares, people, n_splits=n_splits, seed=seed)
     return Agreement(
         n_comparisons=len(shares),
+        n_comparisons_in_halves=sum(sum(s.people) > 1 for s in shares),
         n_without_majority=undecided,
         model_answers=clustered_rate(hits, clusters, unit="comparison"),
         person_answers=float(np.mean(singles)) if singles else None,
         person_answers_range=(float(np.quantile(singles, 0.025)), float(np.quantile(singles, 0.975)))
         if singles
         else None,
+        model_answers_halves=float(np.mean(models)) if models else None,
         model_majority=float(np.mean(majorities)) if majorities else None,
         half_majority=float(np.mean(halves)) if halves else None,
         n_splits=n_splits if singles else 0,
@@ -367,13 +398,16 @@ def _agreement(
 
 
 def _ceiling(
-    comparisons: set[Comparison], people: Sequence[Answer], *, n_splits: int, seed: int
-) -> tuple[list[float], list[float]]:
-    """Return, per random split: agreement of one half's answers with the other half's majority, and of majorities.
+    shares: Sequence[ComparisonShares], people: Sequence[Answer], *, n_splits: int, seed: int
+) -> tuple[list[float], list[float], list[float]]:
+    """Return, per random split: agreement of one half's answers, and of the model's, with the other half's
+    majority; and agreement of the halves' majorities.
 
-    Respondents are split where known, so that nobody is in both halves; otherwise the answers to each comparison.
+    Comparisons weigh as much as the model answered them, for the people, too. Respondents are split where known,
+    so that nobody is in both halves; otherwise the answers to each comparison.
     """
     rng = np.random.default_rng(seed)
+    comparisons = {s.comparison: s.model for s in shares}
     by_comparison: defaultdict[Comparison, list[tuple[object, int]]] = defaultdict(list)
     for number, answer in enumerate(people):
         if answer.left != answer.right and answer.comparison in comparisons:
@@ -381,11 +415,13 @@ def _ceiling(
     respondents = list(dict.fromkeys(who for group in by_comparison.values() for who, _ in group))
     anonymous = any(a.respondent is None for a in people)
 
-    singles, halves = [], []
+    singles, models, halves = [], [], []
     for _ in range(n_splits):
         in_first = _random_half(respondents, by_comparison, rng, within_comparison=anonymous)
-        matched = answered = same = compared = 0
-        for group in by_comparison.values():
+        matched = model_matched = answered = 0.0
+        same = compared = 0
+        for comparison, group in by_comparison.items():
+            model = comparisons[comparison]
             half: tuple[NDArray[np.int64], NDArray[np.int64]] = (
                 np.zeros(3, dtype=np.int64),
                 np.zeros(3, dtype=np.int64),
@@ -396,16 +432,18 @@ def _ceiling(
             for mine, other in ((0, 1), (1, 0)):
                 majority = modes[other]
                 if majority is not None and half[mine].any():
-                    matched += int(half[mine][majority])
-                    answered += int(half[mine].sum())
+                    matched += sum(model) * float(half[mine][majority] / half[mine].sum())
+                    model_matched += model[majority]
+                    answered += sum(model)
             if None not in modes:
                 compared += 1
                 same += modes[0] == modes[1]
         if answered:
             singles.append(matched / answered)
+            models.append(model_matched / answered)
         if compared:
             halves.append(same / compared)
-    return singles, halves
+    return singles, models, halves
 
 
 def _random_half(

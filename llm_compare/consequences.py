@@ -13,7 +13,7 @@ from exchange.pool import Pair, Pool
 from exchange.priorities import priorities
 from survey.design import Attribute, CategoricalAttribute, NumericAttribute, Value
 
-# A numeric attribute with more values than this among the patients is shown in three bands of equal size.
+# A numeric attribute with more values than this among the patients is shown in three bands of as many values each.
 MOST_LEVELS = 6
 # Exactly balanced answers leave rounding of this order in weights that are equal.
 _SAME_WEIGHT = 1e-9

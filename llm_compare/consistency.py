@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from llm_compare.rates import Rate, clustered_rate
+from llm_compare.rates import Rate, answer_clusters, clustered_rate
 from survey.answers import Answer, Choice
+from survey.design import Comparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,27 +24,32 @@ class SideConsistency:
 
 
 def side_consistency(answers: Sequence[Answer]) -> SideConsistency:
-    """Measure side consistency; intervals cluster by comparison."""
-    by_comparison: defaultdict[tuple[object, object], list[Answer]] = defaultdict(list)
-    for answer in answers:
-        if answer.left != answer.right:
-            by_comparison[answer.respondent, answer.comparison].append(answer)
+    """Measure side consistency; intervals cluster by respondent where several are known, else by comparison.
+
+    Of an unknown respondent nobody can say whether two answers are theirs, so these are not compared.
+    """
+    clusters, unit = answer_clusters(answers)
+    by_comparison: defaultdict[tuple[str, Comparison], list[Answer]] = defaultdict(list)
+    cluster_of: dict[tuple[str, Comparison], Hashable] = {}
+    for answer, cluster in zip(answers, clusters, strict=True):
+        if answer.left != answer.right and answer.respondent is not None:
+            key = answer.respondent, answer.comparison
+            by_comparison[key].append(answer)
+            cluster_of[key] = cluster
 
     same: list[bool] = []
-    clusters: list[object] = []
+    same_clusters: list[Hashable] = []
     for key, group in by_comparison.items():
         first = group[0].left
         one_way = [a.choice for a in group if a.left == first]
         other_way = [a.choice.mirrored for a in group if a.left != first]
         for a, b in product(one_way, other_way):
             same.append(a is b)
-            clusters.append(key)
-    decided = [a for a in answers if a.choice is not Choice.INDECISION]
+            same_clusters.append(cluster_of[key])
+    decided = [(a, c) for a, c in zip(answers, clusters, strict=True) if a.choice is not Choice.INDECISION]
     return SideConsistency(
-        same_choice=clustered_rate(same, clusters, unit="comparison"),
+        same_choice=clustered_rate(same, same_clusters, unit=unit),
         left=clustered_rate(
-            [a.choice is Choice.LEFT for a in decided],
-            [frozenset((a.left, a.right)) for a in decided],
-            unit="comparison",
+            [a.choice is Choice.LEFT for a, _ in decided], [c for _, c in decided], unit=unit
         ),
     )

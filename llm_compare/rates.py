@@ -8,6 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from survey.answers import Answer
+
+# Residuals of shares are multiples of 1/n; what is smaller is rounding.
+_NO_VARIATION = 1e-9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
@@ -27,7 +32,8 @@ def clustered_rate(hits: Sequence[bool], clusters: Sequence[Hashable], *, unit: 
     """Return the share of hits, or None where there are no answers.
 
     The interval is that of a ratio of cluster totals with t quantiles (Cochran 1977, ch. 6), cut at 0 and 1. Where
-    every answer agrees, its width would be 0; then the rule of three on the number of clusters bounds it.
+    all clusters have the same share, its width would be 0. Then the rule of three bounds it: among n clusters
+    without an exception, up to 3/n of all clusters may be exceptions, with a share of 0 or of 1.
 
     Parameters
     ----------
@@ -46,17 +52,27 @@ def clustered_rate(hits: Sequence[bool], clusters: Sequence[Hashable], *, unit: 
     value, n = float(hit.mean()), len(number)
     if n < 2:
         return Rate(value=value, low=None, high=None, n_answers=len(hits), n_clusters=n, unit=unit)
-    if value in (0.0, 1.0):
-        half = min(1.0, 3 / n)
+    residual = np.bincount(index, weights=hit - value)
+    if np.abs(residual).max() < _NO_VARIATION:
+        exceptions = min(1.0, 3 / n)
+        low, high = value - exceptions * value, value + exceptions * (1 - value)
     else:
-        residual = np.bincount(index, weights=hit - value)
         variance = n / (n - 1) * float((residual**2).sum()) / len(hits) ** 2
         half = float(stats.t.ppf(0.975, n - 1)) * variance**0.5
+        low, high = max(0.0, value - half), min(1.0, value + half)
     return Rate(
         value=value,
-        low=max(0.0, value - half),
-        high=min(1.0, value + half),
+        low=low,
+        high=high,
         n_answers=len(hits),
         n_clusters=n,
         unit=unit,
     )
+
+
+def answer_clusters(answers: Sequence[Answer]) -> tuple[list[Hashable], str]:
+    """Return what each answer belongs to, and the unit: respondents where several are known, else comparisons."""
+    respondents = {a.respondent for a in answers}
+    if len(respondents) > 1 and None not in respondents:
+        return [a.respondent for a in answers], "respondent"
+    return [frozenset((a.left, a.right)) for a in answers], "comparison"

@@ -14,12 +14,12 @@ from exchange.match_run import MatchRun
 from exchange.pool import Pool
 from llm_compare.alignment import Side
 from llm_compare.alignment_plots import (
-    MODELS,
     coefficient_plot,
     comparison_words,
     consequences_plot,
     effect_rows,
     indecision_plot,
+    most_different,
     shares_plot,
 )
 from llm_compare.consequences import Consequences
@@ -28,6 +28,9 @@ from llm_compare.rates import Rate
 from llm_compare.results import ModelResult
 from survey.answers import AnswerSet
 from survey.design import Attribute
+
+# How the survey begins the pseudonyms of rehearsals, as ``survey.export`` says.
+_SIMULATED = "sim-"
 
 _TEMPLATES = Path(__file__).parent / "templates"
 FORMAT = "equipoise-alignment"
@@ -62,8 +65,17 @@ class Report:
 
 def origins(people: AnswerSet, results: Sequence[ModelResult], pool: Pool | None) -> tuple[Origin, ...]:
     """Say where people's answers, the models' replies and the pool came from, as far as the files tell."""
+    respondents = {a.respondent for a in people.answers}
+    simulated = sum(r is not None and r.startswith(_SIMULATED) for r in respondents)
     listed = [
-        Origin(what="People’s answers", kind="real", words=f"Read from {people.source}, as recorded there.")
+        Origin(
+            what="People’s answers",
+            kind="simulated" if simulated else "real",
+            words=f"{simulated} of {len(respondents)} respondents are simulated participants of a rehearsal, not "
+            f"people. Read from {people.source}."
+            if simulated
+            else f"Read from {people.source}, as recorded there.",
+        )
     ]
     for result in results:
         listed.append(
@@ -79,7 +91,7 @@ def origins(people: AnswerSet, results: Sequence[ModelResult], pool: Pool | None
         listed.append(
             Origin(
                 what="Exchange pool",
-                kind="simulated" if pool.note else "real",
+                kind="simulated" if pool.is_simulated else "real",
                 words=pool.note.removeprefix("Simulated. ") or f"Read from {pool.source}.",
             )
         )
@@ -139,9 +151,27 @@ def write_report(path: Path, report: Report, *, alignment: Path | None = None) -
             shares_plot(r.alignment, report.attributes) if r.alignment.shares else "" for r in report.results
         ],
         consequences_plots=[
-            consequences_plot(r.label, r.consequences, MODELS[i % len(MODELS)]) if r.consequences else ""
+            consequences_plot(r.label, r.consequences, i) if r.consequences else ""
             for i, r in enumerate(report.results)
         ],
+        n_shown=[len(most_different(r.alignment.shares)) for r in report.results],
+        same_ceiling=len({r.alignment.agreement.person_answers for r in report.results}) == 1,
+        without_majority="; ".join(
+            dict.fromkeys(
+                f"{a.agreement.n_without_majority} of {a.agreement.n_comparisons}" for a in alignments
+            )
+        ),
+        answered_twice="; ".join(
+            dict.fromkeys(
+                f"{a.agreement.n_comparisons_in_halves} of {a.agreement.n_comparisons}" for a in alignments
+            )
+        ),
+        model_intervals=sorted(
+            {
+                f"{fit.interval_method}, clustered by {fit.clustering.value}"
+                for fit in (a.model.fit for a in alignments)
+            }
+        ),
         comparison_words=lambda s: comparison_words(report.attributes, s),
         models_heard=lambda r: sorted({x.reply.returned_model for x in r.replies if x.reply.returned_model}),
         cost=_cost,
@@ -158,14 +188,14 @@ def summary(result: ModelResult) -> str:
     a = result.alignment
     parts = []
     agreement = a.agreement
-    if agreement.model_answers is not None:
-        among = (
-            f" (a person agrees with the majority of the others in {_percent(agreement.person_answers)})"
-            if agreement.person_answers is not None
-            else ""
-        )
+    if agreement.person_answers is not None:
         parts.append(
-            f"{_percent(agreement.model_answers.value)} of its answers are the choice that most people made{among}"
+            f"{_percent(agreement.model_answers_halves)} of its answers are the most frequent choice of one half "
+            f"of the people, as are {_percent(agreement.person_answers)} of the other half's answers"
+        )
+    elif agreement.model_answers is not None:
+        parts.append(
+            f"{_percent(agreement.model_answers.value)} of its answers are the people's most frequent choice"
         )
     if a.model.indecision and a.people.indecision:
         parts.append(
@@ -185,8 +215,9 @@ def summary(result: ModelResult) -> str:
         parts.append(
             "its weights prefer no patient to another, so they decide nothing in an exchange"
             if c.model_is_indifferent
-            else f"clearing one pool with its weights gives {c.by_model.transplants} transplants "
-            f"({c.by_people.transplants} with people's) and changes who is helped for {changed} patients"
+            else f"clearing one pool with its weights gives {_counted(c.by_model.transplants, 'transplant')} "
+            f"({c.by_people.transplants} with people's) and changes who is helped for "
+            f"{_counted(changed, 'patient')}"
         )
     return "; ".join(parts) + "."
 
@@ -198,7 +229,12 @@ def common_notes(results: Sequence[ModelResult]) -> list[str]:
 
 def _match_run_words(run: MatchRun) -> str:
     proof = "proved best" if run.status == "optimal" else "not proved best within the time limit"
-    return f"{run.transplants} transplants in {len(run.cycles)} cycles and {len(run.chains)} chains, {proof}"
+    made_of = f"{_counted(len(run.cycles), 'cycle')} and {_counted(len(run.chains), 'chain')}"
+    return f"{_counted(run.transplants, 'transplant')} in {made_of}, {proof}"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _cost(result: ModelResult) -> str:
@@ -271,8 +307,10 @@ def _result_record(result: ModelResult) -> dict[str, object]:
         "replies": {outcome.value: n for outcome, n in result.tally.counts.items()},
         "agreement": {
             "n_comparisons": agreement.n_comparisons,
+            "n_comparisons_in_halves": agreement.n_comparisons_in_halves,
             "n_without_majority": agreement.n_without_majority,
             "model_answers_equal_to_majority": _rate_record(agreement.model_answers),
+            "model_answers_equal_to_half_majority": agreement.model_answers_halves,
             "ceiling_person_answers": agreement.person_answers,
             "ceiling_person_answers_range": agreement.person_answers_range,
             "model_majority_equal_to_majority": agreement.model_majority,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
@@ -73,16 +73,29 @@ def compare_models(
     sets, tallies = {}, {}
     for label, file in files.items():
         sets[label], tallies[label] = answers_of(file.replies, file.attributes, source=f"replies of {label}")
+        if not tallies[label].answers:
+            came_to = ", ".join(f"{n} {outcome}" for outcome, n in tallies[label].counts.items() if n)
+            raise NotComparable(
+                f"replies of {label}: none is a readable choice ({came_to or 'the file has none'}); "
+                "leave its file out to compare the others"
+            )
     attributes = next(iter(files.values())).attributes
     progress(f"fitting weights for people and {len(files)} model(s)")
-    alignments = align_all(
-        people,
-        sets,
-        profiles=_profiles(attributes, people),
-        bootstrap=bootstrap,
-        n_splits=n_splits,
-        seed=seed,
-    )
+    alignments = [
+        replace(alignment, notes=(*alignment.notes, *_incomplete(label, files[label])))
+        for label, alignment in zip(
+            files,
+            align_all(
+                people,
+                sets,
+                profiles=_profiles(attributes, people),
+                bootstrap=bootstrap,
+                n_splits=n_splits,
+                seed=seed,
+            ),
+            strict=True,
+        )
+    ]
     return tuple(
         ModelResult(
             alignment=alignment,
@@ -102,6 +115,13 @@ def compare_models(
         )
         for alignment, (label, file) in zip(alignments, files.items(), strict=True)
     )
+
+
+def _incomplete(label: str, file: ReplyFile) -> tuple[str, ...]:
+    missing = file.planned - len(file.replies)
+    if not missing:
+        return ()
+    return (f"the run of {label} was stopped: {missing} of {file.planned} planned calls were not made",)
 
 
 def _profiles(attributes: Sequence[Attribute], people: AnswerSet) -> tuple[Profile, ...]:

@@ -93,7 +93,7 @@ def test_the_same_commands_give_the_same_files(equipoise, tmp_path):
             f"--out {name}-answers.csv"
         )
         equipoise(
-            f"estimate fit {name}-answers.csv --arm with-coin --model min-delta --bootstrap 20 --seed 4 "
+            f"estimate fit {name}-answers.csv --arm with-coin --model min-delta --bootstrap 40 --seed 4 "
             f"--out {name}-weights.json"
         )
         equipoise(f"exchange generate --pairs 32 --ndds 2 --seed 6 --out {name}-pool.json")

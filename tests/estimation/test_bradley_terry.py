@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -177,3 +177,17 @@ def test_indecisions_are_left_out_and_the_result_says_so(answers_from_wins):
     assert fit.n_answers == 30
     assert "14 of 44 answers were indecision" in fit.notes[0]
     assert sum(a.choice is Choice.INDECISION for a in with_indecisions.answers) == 14
+
+
+def test_a_message_about_very_many_profiles_stays_short_and_the_error_has_all(answers_from_wins):
+    # 30 pairs of profiles, each compared only within the pair; then a chain of 60 in which each beats the next.
+    names = [f"profile-{i:02}" for i in range(60)]
+    pairs = dict.fromkeys(zip(names[::2], names[1::2], strict=True), 1)
+    chain = dict.fromkeys(pairwise(names), 1)
+
+    with pytest.raises(NotConnected, match="and 20 more") as caught:
+        fit_bradley_terry(choice_data(answers_from_wins(pairs)))
+    assert len(caught.value.islands) == 30
+    with pytest.raises(Separated) as separated:
+        fit_bradley_terry(choice_data(answers_from_wins(chain)))
+    assert len(str(caught.value)) < 1000 > len(str(separated.value))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from llm_compare.alignment import align, align_all, rank_correlation
+from llm_compare.consistency import side_consistency
 from llm_compare.errors import NotComparable
 from llm_compare.rates import clustered_rate
 from survey.answers import Answer, AnswerSet, Choice, RespondentKind
@@ -163,7 +164,7 @@ def test_answers_do_not_depend_on_which_side_was_shown_first(people):
 
 
 def test_the_same_seed_gives_the_same_numbers(people):
-    one, other = (aligned(people, replies(youngest_first), prior_answers=5, bootstrap=10) for _ in range(2))
+    one, other = (aligned(people, replies(youngest_first), prior_answers=5, bootstrap=40) for _ in range(2))
 
     assert one.agreement == other.agreement
     assert one.model.fit.weights == other.model.fit.weights
@@ -263,3 +264,97 @@ def test_rank_correlation_of_an_order_with_its_reverse_is_minus_one(people):
     ranks = rank_correlation(weights, reverse, DESIGN.profiles())
     assert ranks.kendall == pytest.approx(-1)
     assert ranks.spearman == pytest.approx(-1)
+
+
+def sparse(n_people: int, n_comparisons: int, rng: np.random.Generator) -> AnswerSet:
+    """Return answers of people who each see every comparison once and choose at random, indecision included."""
+    answers = [
+        Answer(
+            respondent=f"p{person}",
+            kind=RespondentKind.HUMAN,
+            arm="with-coin",
+            position=None,
+            left=c.first,
+            right=c.second,
+            choice=list(Choice)[rng.choice(3, p=[0.6, 0.25, 0.15])],
+            indecision_offered=True,
+            design_hash=design_hash(DESIGN),
+        )
+        for c in DESIGN.comparisons()[:n_comparisons]
+        for person in range(n_people)
+    ]
+    return AnswerSet(attributes=DESIGN.attributes, answers=answers, source="made up")
+
+
+def test_one_more_person_like_the_others_is_measured_as_near_to_people_as_they_are_to_each_other():
+    # With few people per comparison a majority of all is much easier to meet than one of half of them, and tied
+    # comparisons are left out: only against the same halves is the ceiling a fair landmark.
+    rng = np.random.default_rng(11)
+    gaps, unfair = [], []
+    for _ in range(12):
+        people = sparse(6, 14, rng)
+        another = sparse(1, 14, rng)
+        model = replace(
+            another,
+            answers=[replace(a, respondent="m", kind=RespondentKind.MODEL) for a in another.answers],
+        )
+        a = aligned(people, model, prior_answers=5, n_splits=40).agreement
+        gaps.append(a.model_answers_halves - a.person_answers)
+        unfair.append(a.model_answers.value - a.person_answers)
+
+    assert abs(np.mean(gaps)) < 0.04
+    assert np.mean(unfair) > np.mean(gaps)
+
+
+def test_two_unknown_people_are_not_taken_for_one_who_was_asked_twice(people):
+    (one, *_) = people.answers
+    both_ways = [one, replace(one, left=one.right, right=one.left)]
+
+    assert side_consistency(both_ways).same_choice is None
+    asked_twice = [replace(a, respondent="p1") for a in both_ways]
+    assert side_consistency(asked_twice).same_choice.n_answers == 1
+
+
+def test_side_consistency_of_several_people_is_clustered_by_person(people):
+    (one, *_) = people.answers
+    answers = [
+        replace(a, respondent=f"p{i}")
+        for i in range(4)
+        for a in (one, replace(one, left=one.right, right=one.left))
+    ]
+
+    measured = side_consistency(answers)
+    assert (measured.left.unit, measured.left.n_clusters) == ("respondent", 4)
+    assert (measured.same_choice.unit, measured.same_choice.n_clusters) == ("respondent", 4)
+
+
+def test_clusters_that_all_have_the_same_share_still_give_an_interval():
+    # Whoever answers by the patients has exactly half left in every comparison asked both ways round.
+    rate = clustered_rate([True, False] * 12, [i // 2 for i in range(24)], unit="comparison")
+
+    assert (rate.value, rate.low, rate.high) == pytest.approx((0.5, 0.375, 0.625))
+
+
+def test_models_asked_with_and_without_indecision_are_not_put_in_one_table(people):
+    def older_first(left: Profile, right: Profile) -> Choice:
+        return Choice.LEFT if left["age"] >= right["age"] else Choice.RIGHT
+
+    models = {"one": replies(youngest_first), "other": replies(older_first, arm="no-coin")}
+    with pytest.raises(NotComparable, match="one with, other without"):
+        align_all(people, models, profiles=DESIGN.profiles(), **SETTINGS)
+
+
+def test_answers_of_models_among_the_peoples_are_left_out(people):
+    with_model = replace(people, answers=[*people.answers, *replies(youngest_first).answers])
+    a = aligned(with_model, replies(youngest_first), prior_answers=5)
+
+    assert a.people.n_answers == 930
+    assert any("56 answers of models" in note for note in a.notes)
+
+
+def test_whose_answers_cannot_tell_the_weights_is_said(people):
+    model = replies(youngest_first)
+    one_age = replace(model, answers=[a for a in model.answers if a.left["age"] == a.right["age"]])
+
+    with pytest.raises(NotComparable, match="constructed: attribute weights cannot be estimated"):
+        aligned(people, one_age, prior_answers=5)

@@ -2,12 +2,21 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 from exchange.pool_generator import generate_pool
+from llm_compare.alignment_plots import (
+    MOST_COMPARISONS,
+    _marker,
+    effect_shares,
+    indecision_plot,
+    model_color,
+    most_different,
+)
 from llm_compare.asking import ask
 from llm_compare.plan import Settings, comparisons_to_ask, plan_requests
 from llm_compare.replies_file import ReplyFile
@@ -55,7 +64,7 @@ def report(tmp_path_factory) -> Report:
     people = import_study_1_counts()
     pool = generate_pool(DESIGN, n_pairs=24, n_ndds=1, seed=3)
     results = compare_models(
-        people, files, pool=pool, cycle_cap=3, chain_cap=2, bootstrap=10, n_splits=20, seed=1
+        people, files, pool=pool, cycle_cap=3, chain_cap=2, bootstrap=40, n_splits=20, seed=1
     )
     return Report(
         title="People and models",
@@ -181,8 +190,6 @@ def test_the_page_names_the_data_file_with_its_hash(report, tmp_path):
 
 
 def test_a_reply_with_markup_is_shown_not_run(report, tmp_path):
-    from dataclasses import replace
-
     first = report.results[0]
     evil = replace(
         first.replies[0], reply=replace(first.replies[0].reply, content="<script>alert(1)</script>")
@@ -199,5 +206,94 @@ def test_the_summary_puts_the_ceiling_beside_the_agreement(report):
     text = summary(report.results[0])
 
     assert re.search(
-        r"\d+ % of its answers .* \(a person agrees with the majority of the others in \d+ %\)", text
+        r"\d+ % of its answers are the most frequent choice of one half of the people, "
+        r"as are \d+ % of the other half's answers",
+        text,
     )
+
+
+def renamed(result, label):
+    """Return a result as if the model had been called ``label``."""
+    alignment = replace(result.alignment, model=replace(result.alignment.model, label=label))
+    return replace(result, alignment=alignment)
+
+
+def test_a_models_name_cannot_break_out_of_the_page(report, tmp_path):
+    evil = renamed(report.results[0], '"><script>alert(1)</script> $x$ $')
+    write_report(tmp_path / "report.html", replace(report, results=[evil]))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    assert "<script" not in text
+    assert Document(text).unclosed == 0
+
+
+def test_dollars_in_a_picture_are_dollars(report):
+    # matplotlib would set what stands between two of them as a formula.
+    assert ">from $5 to $9</text>" in indecision_plot([renamed(report.results[0], "from $5 to $9").alignment])
+
+
+def test_names_in_another_script_give_different_ids(report, tmp_path):
+    results = [renamed(r, name) for r, name in zip(report.results, ("模型一", "模型二"), strict=True)]
+    write_report(tmp_path / "report.html", replace(report, results=results))
+
+    ids = Document((tmp_path / "report.html").read_text(encoding="utf-8")).ids
+    assert len(ids) == len(set(ids))
+
+
+def test_a_models_name_and_its_finding_do_not_run_together(report, tmp_path):
+    real = replace(renamed(report.results[0], "openai/gpt"), is_scripted=False)
+    write_report(tmp_path / "report.html", replace(report, results=[real]))
+
+    assert f"<strong>openai/gpt</strong> {summary(real)[:10]}" in (tmp_path / "report.html").read_text(
+        "utf-8"
+    )
+
+
+def test_rehearsed_answers_are_called_simulated(report):
+    people = import_study_1_counts()
+    rehearsed = replace(people, answers=[replace(a, respondent="sim-00001") for a in people.answers])
+
+    (origin,) = origins(rehearsed, [], None)
+    assert origin.kind == "simulated"
+    (origin,) = origins(people, [], None)
+    assert origin.kind == "real"
+
+
+def test_of_very_many_comparisons_the_picture_shows_those_that_differ_most(report):
+    (one, *_) = report.results[0].alignment.shares
+    same = replace(one, people=(1, 0, 0), model=(2, 0, 0))
+    different = replace(one, people=(1, 0, 0), model=(0, 1, 0))
+
+    shown = most_different([same] * 100 + [different])
+    assert len(shown) == MOST_COMPARISONS
+    assert shown[0] == different
+    assert most_different([same, different]) == [same, different]
+
+
+def test_two_models_of_the_same_color_differ_in_their_marker():
+    styles = {(model_color(i), _marker(i)) for i in range(12)}
+
+    assert len(styles) == 12
+
+
+def test_a_share_of_effects_has_the_interval_of_a_ratio(report):
+    # Oracle: shares of many draws of the coefficients. The sum varies, too.
+    fit = report.results[0].alignment.people.fit
+    values, covariance = np.array([-3.0, 1.0, 0.8, 0.5, 0.0]), np.diag([0.3, 0.2, 0.1, 0.1, 1.0]) ** 2
+    scales = [1.0, 1.0, 2.0, 1.0]
+    fit = replace(fit, values=values, covariance=covariance, n_clusters=100_000)
+    draws = np.random.default_rng(1).multivariate_normal(values, covariance, size=20_000)[:, :4] * scales
+    draws /= np.abs(draws).sum(axis=1, keepdims=True)
+
+    for share, drawn in zip(effect_shares(fit, scales), draws.T, strict=True):
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        assert (share.low, share.high) == pytest.approx((low, high), abs=0.01)
+
+
+def test_the_only_attribute_has_all_the_effect_whatever_its_uncertainty(report):
+    fit = replace(
+        report.results[0].alignment.people.fit, values=np.array([-2.0]), covariance=np.array([[1.0]])
+    )
+
+    (share,) = effect_shares(fit, [10.0])
+    assert (share.value, share.low, share.high) == (-1, -1, -1)
