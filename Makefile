@@ -19,6 +19,9 @@ serve: $(VENV)/.installed ## start the survey and the researcher's pages
 test: $(VENV)/.installed-dev ## run the tests
 	$(BIN)/pytest
 
+test-long: $(VENV)/.installed-dev ## run the tests that take minutes (optima of large pools)
+	$(BIN)/pytest -m long
+
 check: $(VENV)/.installed-dev ## what must be green before a commit: format, lint, types, migrations, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -52,4 +55,4 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-.PHONY: help demo serve test check format bench constraints clean
+.PHONY: help demo serve test test-long check format bench constraints clean

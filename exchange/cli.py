@@ -16,6 +16,7 @@ from exchange.match_run import MatchRun, SolveStatus
 
 _PATH = click.Path(dir_okay=False, path_type=Path)
 DEFAULT_TIME_LIMIT_SECONDS = 60.0
+AUTO = "auto"
 
 
 @click.group(name="exchange")
@@ -89,7 +90,13 @@ def convert(source: Path, out: Path) -> None:
     show_default=True,
     help="Most pairs in a chain, the non-directed donor not counted; 0 for no chains.",
 )
-@click.option("--solver", type=click.Choice(["highs", "cbc"]), default="highs", show_default=True)
+@click.option(
+    "--solver",
+    type=click.Choice([AUTO, "highs", "cbc"]),
+    default=AUTO,
+    show_default=True,
+    help="auto takes the faster one for each stage; the result names it.",
+)
 @click.option(
     "--time-limit",
     type=float,
@@ -124,6 +131,8 @@ def clear(
     from exchange.pool_file import read_pool
     from exchange.priorities import equal_priorities, priorities
 
+    if out is not None and not out.parent.is_dir():
+        raise BadRequest(f"--out {out}: there is no folder {out.parent}; make it first")
     pool = read_pool(pool_path)
     inputs = {"pool": pool_path}
     if weights_path is not None:
@@ -140,7 +149,7 @@ def clear(
         policy=chosen_policy,
         cycle_cap=cycle_cap,
         chain_cap=chain_cap,
-        solver=Solver(solver),
+        solver=None if solver == AUTO else Solver(solver),
         time_limit_seconds=time_limit,
         progress=_progress,
     )
@@ -176,16 +185,17 @@ def summary(run: MatchRun, *, n_pairs: int, has_weights: bool) -> str:
         f"chains       {chains}",
     ]
     if has_weights:
-        lines.append(f"priority     {run.total_priority:.6f} in total")
+        lines.append(f"priority     {run.total_priority:.8g} in total")
     for stage in run.stages:
         limit = "no limit" if stage.time_limit_seconds is None else f"limit {stage.time_limit_seconds:g} s"
-        value = f"{stage.value:.0f}" if stage.objective is Objective.TRANSPLANTS else f"{stage.value:.6f}"
+        value = f"{stage.value:.0f}" if stage.objective is Objective.TRANSPLANTS else f"{stage.value:.8g}"
         verdict = (
             "proved optimal"
             if stage.status is SolveStatus.OPTIMAL
-            else f"not proved: at most {stage.bound:.6f}, gap {stage.gap:.3%}"
+            else f"not proved: at most {stage.bound:.8g}, gap {stage.gap:.3%}"
         )
-        lines.append(f"stage        {stage.objective} {value}: {verdict}; {stage.seconds:.1f} s ({limit})")
+        took = "" if stage.seconds is None else f"{stage.seconds:.1f} s, "
+        lines.append(f"stage        {stage.objective} {value}: {verdict}; {stage.solver}, {took}{limit}")
     return "\n".join(lines)
 
 

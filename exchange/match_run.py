@@ -14,7 +14,7 @@ class SolveStatus(StrEnum):
     """What is known about a value."""
 
     OPTIMAL = "optimal"
-    """Proved: no match run is better."""
+    """Proved: no match run is better by more than one part in ten million of the value."""
     FEASIBLE = "feasible"
     """A match run was found; a better one may exist, up to the bound."""
     NO_SOLUTION = "no-solution"
@@ -58,8 +58,10 @@ class StageResult:
     bound: float
     """No match run that is as good in the earlier stages exceeds this; equal to ``value`` where optimal."""
     status: SolveStatus
-    seconds: float
+    seconds: float | None
+    """Wall-clock; None in a match run read from a file, which holds only what is the same for the same input."""
     solver: str
+    """Engine of the integer models; relaxations are always solved by HiGHS."""
     columns_total: int
     """Cycles and position-indexed chain arcs that the caps allow."""
     columns_used: int

@@ -1,4 +1,8 @@
-"""Read and write ``match_run.json``: a match run with its stages, bounds and what it was made from."""
+"""Read and write ``match_run.json``: a match run with its stages, bounds and what it was made from.
+
+The same pool, weights and settings give the same bytes, unless a stage ran into its time limit. Seconds are left
+out for that.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,6 @@ class _Stage(_Table):
     bound: float
     gap: float
     status: SolveStatus
-    seconds: float
     solver: str
     columns_total: int
     columns_used: int
@@ -73,7 +76,6 @@ def match_run_table(run: MatchRun) -> dict[str, Any]:
                 bound=s.bound,
                 gap=s.gap,
                 status=s.status,
-                seconds=round(s.seconds, 3),
                 solver=s.solver,
                 columns_total=s.columns_total,
                 columns_used=s.columns_used,
@@ -127,7 +129,7 @@ def read_match_run(path: Path) -> MatchRun:
                 value=s.value,
                 bound=s.bound,
                 status=s.status,
-                seconds=s.seconds,
+                seconds=None,
                 solver=s.solver,
                 columns_total=s.columns_total,
                 columns_used=s.columns_used,

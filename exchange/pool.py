@@ -85,8 +85,10 @@ class Pool:
     """File or generator that the pool came from, for messages and manifests."""
     attributes: tuple[Attribute, ...] = ()
     """What the profiles' values mean; empty where no pair has a profile."""
+    is_simulated: bool = False
+    """Whether the people in it were drawn by a generator."""
     note: str = ""
-    """What a reader of results must know about the pool, e.g. that it is simulated and how."""
+    """What a reader of results must know about the pool, e.g. how it was simulated."""
 
     def __post_init__(self) -> None:
         complaints = [*_id_complaints(self), *_number_complaints(self), *_arc_complaints(self)]

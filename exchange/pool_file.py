@@ -3,7 +3,8 @@
 ``pool.json`` stands alone: it carries the attributes that its profiles use. Its keys:
 
 - ``format``, ``format_version``: ``"equipoise-pool"``, 1
-- ``source``, ``note``: where the pool came from, and what a reader of results must know
+- ``source``, ``simulated``, ``note``: where the pool came from, whether a generator drew its people, and what a
+  reader of results must know
 - ``attributes``: as in a design file (``kind`` categorical with ``levels``, or numeric with its range)
 - ``pairs``: ``id``, ``patient_blood_group``, ``donor_blood_group`` (O, A, B, AB or null), ``cpra`` in [0, 1] or
   null, ``profile`` with ``name`` and ``values`` (attribute -> value) or null
@@ -60,6 +61,7 @@ class _Pool(_Table):
     format: Literal["equipoise-pool"]
     format_version: Literal[1]
     source: str
+    simulated: bool
     note: str = ""
     attributes: list[dict[str, Any]] = []
     pairs: list[_Pair]
@@ -108,6 +110,7 @@ def pool_text(pool: Pool) -> str:
         '"format": "equipoise-pool"',
         '"format_version": 1',
         f'"source": {_json(pool.source)}',
+        f'"simulated": {_json(pool.is_simulated)}',
         f'"note": {_json(pool.note)}',
         f'"attributes": {_lines(attribute_records(pool.attributes))}',
         f'"pairs": {_lines([_pair_table(p) for p in pool.pairs])}',
@@ -146,6 +149,7 @@ def parse_pool(text: str, where: str) -> Pool:
             ),
             source=table.source,
             attributes=attributes,
+            is_simulated=table.simulated,
             note=table.note,
         )
     except BadPool as error:

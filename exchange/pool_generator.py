@@ -101,6 +101,7 @@ def generate_pool(design: StudyDesign, *, n_pairs: int, n_ndds: int, seed: int) 
         arcs=_draw_arcs(drawn, pairs, ndds, seed),
         source=f"generated: {n_pairs} pairs, {n_ndds} ndds, seed {seed}",
         attributes=design.attributes,
+        is_simulated=True,
         note=(
             f"Simulated. {CONSTANTS}. Profiles by {shares} of study '{design.slug}' "
             f"version {design.version}, design hash {design_hash(design)}."

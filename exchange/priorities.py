@@ -6,6 +6,7 @@ from estimation.errors import NoWeight
 from estimation.weights import PriorityWeights
 from exchange.errors import MissingPriorities
 from exchange.pool import MOST_COMPLAINTS, Pool
+from survey.design import Attribute, CategoricalAttribute
 
 
 def priorities(pool: Pool, weights: PriorityWeights) -> dict[str, float]:
@@ -14,8 +15,10 @@ def priorities(pool: Pool, weights: PriorityWeights) -> dict[str, float]:
     Raises
     ------
     MissingPriorities
-        Pairs without a profile, or with one that the weights do not cover; ``pair_ids`` names them.
+        Pairs without a profile, with one that the weights do not cover, or with one of other attributes than the
+        weights were estimated for; ``pair_ids`` names them.
     """
+    _assert_same_attributes(pool, weights)
     found: dict[str, float] = {}
     without_profile = []
     not_covered: dict[str, NoWeight] = {}
@@ -41,6 +44,23 @@ def priorities(pool: Pool, weights: PriorityWeights) -> dict[str, float]:
             list(not_covered),
         ) from reason
     return found
+
+
+def _assert_same_attributes(pool: Pool, weights: PriorityWeights) -> None:
+    """Refuse weights of another study: an attribute they lack would count for nothing, another unit for more."""
+    described, weighted = ({_meaning(a) for a in of.attributes} for of in (pool, weights))
+    if described and described != weighted:
+        raise MissingPriorities(
+            f"{pool.source}: patients are described by {', '.join(sorted(described))}, but the weights are about "
+            f"{', '.join(sorted(weighted))}; use weights from the study that describes the pool's patients",
+            [pair.id for pair in pool.pairs],
+        )
+
+
+def _meaning(attribute: Attribute) -> str:
+    if isinstance(attribute, CategoricalAttribute):
+        return f"{attribute.name} (in levels)"
+    return f"{attribute.name} ({attribute.unit or 'a number'})"
 
 
 def equal_priorities(pool: Pool) -> dict[str, float]:

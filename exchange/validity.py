@@ -15,7 +15,7 @@ from exchange.errors import InvalidMatchRun
 from exchange.match_run import Chain, Cycle, MatchRun, SolveStatus
 from exchange.pool import Pool
 
-_RELATIVE_TOLERANCE = 1e-9
+_RELATIVE_TOLERANCE = 1e-9  # No absolute one: all weights may be tiny.
 _BOUND_TOLERANCE = 1e-6
 
 
@@ -101,7 +101,7 @@ def _numbers(pool: Pool, run: MatchRun, priorities: Mapping[str, float]) -> Iter
         true_value = true_values[stage.objective]
         if not _equal(stage.value, true_value):
             yield f"stage {stage.objective} claims {stage.value:.12g}, but the exchanges give {true_value:.12g}"
-        slack = _BOUND_TOLERANCE * max(1.0, abs(stage.bound))
+        slack = _BOUND_TOLERANCE * abs(stage.bound)
         if stage.value > stage.bound + slack:
             yield f"stage {stage.objective} claims {stage.value:.12g}, above its own bound {stage.bound:.12g}"
         if stage.status is SolveStatus.OPTIMAL and stage.value < stage.bound - slack:
@@ -111,4 +111,4 @@ def _numbers(pool: Pool, run: MatchRun, priorities: Mapping[str, float]) -> Iter
 
 
 def _equal(claimed: float, true: float) -> bool:
-    return isclose(claimed, true, rel_tol=_RELATIVE_TOLERANCE, abs_tol=_RELATIVE_TOLERANCE)
+    return isclose(claimed, true, rel_tol=_RELATIVE_TOLERANCE)

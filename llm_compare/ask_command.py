@@ -57,7 +57,7 @@ _SCRIPTED_NOTE = "a scripted respondent, not a model"
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Seed of draws and of the order of calls.",
+    help="Seed of draws: of comparisons, and of what a scripted respondent leaves to chance.",
 )
 @click.option(
     "--temperature", type=click.FloatRange(min=0), help="Sent only if given; some models refuse it."
@@ -78,7 +78,9 @@ _SCRIPTED_NOTE = "a scripted respondent, not a model"
 )
 @click.option("--max-calls", type=click.IntRange(min=1), help="Stop after this many calls in this run.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Write replies.jsonl here.")
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Write replies.jsonl here."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_context
 def ask(
@@ -155,7 +157,8 @@ def ask(
                 sessions,
                 requests,
                 answerer,
-                rng=rng,
+                # Of two runs at once on one store, the same order would have both make the same calls.
+                rng=rng if scripted else np.random.default_rng(),
                 concurrency=concurrency,
                 max_calls=max_calls,
                 on_reply=lambda request, reply: bar.update(1),
@@ -220,7 +223,7 @@ def _comparisons(
 
     if answered is None:
         return comparisons_to_ask(study, count=count, rng=rng)
-    seen = comparisons_answered(read_answers(answered, study).answers)
+    seen = comparisons_answered(read_answers(answered, study.attributes).answers)
     return seen if count is None else drawn_from(seen, count, rng)
 
 

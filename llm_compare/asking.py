@@ -16,6 +16,8 @@ from llm_compare.store import Sessions, add_reply, find_replies
 
 FAILURES_IN_A_ROW = 10
 """So many calls failing one after another (each after its retries) stop the run: the rest would fail too."""
+GRACE_SECONDS = 10.0
+"""After an interrupt, replies to calls in flight are waited for so long: they are paid for."""
 
 
 class Answerer(Protocol):
@@ -74,8 +76,10 @@ def ask(
     """Make the calls that the store has no reply to, and return all replies of the plan.
 
     The calls are made in random order, so that a provider's drift over the run is not taken for a difference
-    between comparisons. An interrupt (Ctrl-C) ends the run: calls in flight are abandoned, everything that
-    arrived is stored.
+    between comparisons. Each call is looked up in the store once more before it is made: of two runs at once, one
+    does not ask what the other has a reply to. An interrupt (Ctrl-C) ends the run: no more calls are made, those in
+    flight get :data:`GRACE_SECONDS` to arrive (a second interrupt gives them none), everything that arrived is
+    stored.
 
     Parameters
     ----------
@@ -93,6 +97,10 @@ def ask(
     missing = list({r.identity: r for r in requests if r.identity not in replies}.values())
     todo = [missing[i] for i in rng.permutation(len(missing))][:max_calls]
 
+    def find(request: Request) -> Reply | None:
+        with sessions() as session:
+            return find_replies(session, [request]).get(request.identity)
+
     def keep(request: Request, reply: Reply) -> None:
         if reply.error is None:
             with sessions() as session:
@@ -102,7 +110,7 @@ def ask(
         replies[request.identity] = reply
         on_reply(request, reply)
 
-    ending = asyncio.run(_carry_out(todo, answerer, keep, concurrency)) if todo else Ending.COMPLETE
+    ending = asyncio.run(_carry_out(todo, answerer, find, keep, concurrency)) if todo else Ending.COMPLETE
     if ending is Ending.COMPLETE and len(todo) < len(missing):
         ending = Ending.BUDGET
     return Asked(
@@ -116,25 +124,37 @@ def ask(
 
 
 async def _carry_out(
-    todo: Sequence[Request], answerer: Answerer, keep: Callable[[Request, Reply], None], concurrency: int
+    todo: Sequence[Request],
+    answerer: Answerer,
+    find: Callable[[Request], Reply | None],
+    keep: Callable[[Request, Reply], None],
+    concurrency: int,
 ) -> Ending:
     waiting = iter(todo)
     failures_in_a_row = 0
+    interrupted = False
 
     async def work() -> None:
         nonlocal failures_in_a_row
         for request in waiting:
-            if failures_in_a_row >= FAILURES_IN_A_ROW:
+            if interrupted or failures_in_a_row >= FAILURES_IN_A_ROW:
                 return
-            reply = await answerer.reply(request)
-            failures_in_a_row = failures_in_a_row + 1 if reply.error is not None else 0
+            reply = find(request)
+            if reply is None:
+                reply = await answerer.reply(request)
+                failures_in_a_row = failures_in_a_row + 1 if reply.error is not None else 0
             keep(request, reply)
 
     workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(todo)))]
     try:
-        await asyncio.gather(*workers)
+        # Unlike gather, wait leaves the workers alone when it is cancelled itself.
+        finished, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+        for worker in finished:
+            worker.result()
     except asyncio.CancelledError:
         # asyncio.run turns Ctrl-C into the cancellation of this task, between two steps and never within one.
+        interrupted = True
+        await asyncio.wait(workers, timeout=GRACE_SECONDS)
         return Ending.INTERRUPTED
     finally:
         for worker in workers:

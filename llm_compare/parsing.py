@@ -15,7 +15,7 @@ from llm_compare.prompts import Labels
 from llm_compare.reply import Reply
 from survey.answers import Choice
 
-PARSER = "1"
+PARSER = "2"
 """Version of the rules below; change a rule, change the version."""
 
 
@@ -69,7 +69,7 @@ def parse(reply: Reply, labels: Labels) -> Parsed:
     The provider's own marks come first: what it calls refused or filtered is no answer even if a letter
     was let through. Of a reply cut off by the token limit only finished lines can be answers, since what
     follows may have turned the sentence. Two different answers named without one being stated as the
-    answer are unreadable.
+    answer are unreadable, and so is an answer that the model takes back afterwards.
     """
     if reply.error is not None:
         return _parsed(Outcome.ERROR, Rule.FAILED_CALL)
@@ -84,12 +84,12 @@ def parse(reply: Reply, labels: Labels) -> Parsed:
         return _parsed(Outcome.UNREADABLE, Rule.EMPTY)
 
     answers = _Answers(labels)
-    for rule, found in (
-        (Rule.EXACT, answers.exactly(text)),
+    for rule, (found, after) in (
+        (Rule.EXACT, (answers.exactly(text), "")),
         (Rule.STATED, answers.stated(text)),
         (Rule.LINE, answers.on_lines(text)),
     ):
-        if len(found) == 1:
+        if len(found) == 1 and not answers.replaced(found, after):
             return _chosen(found, rule)
         if found:
             return _parsed(Outcome.UNREADABLE, Rule.SEVERAL)
@@ -101,10 +101,11 @@ def parse(reply: Reply, labels: Labels) -> Parsed:
 def _read_sentences(text: str, answers: _Answers, *, indecision_offered: bool) -> Parsed:
     text = answers.without_both_named(text)
     negated = _NEGATION.search(text) is not None
+    by_chance = _LEFT_TO_CHANCE.search(text) is not None
     named = answers.named(text)
     if len(named) > 1:
         return _parsed(Outcome.UNREADABLE, Rule.SEVERAL)
-    if not negated:
+    if not negated and not by_chance:
         unique = answers.chosen_in_a_sentence(text)
         if len(unique) == 1:
             return _chosen(unique, Rule.UNIQUE)
@@ -113,7 +114,7 @@ def _read_sentences(text: str, answers: _Answers, *, indecision_offered: bool) -
     # An indecision counts as an answer and a refusal does not, so words of refusal outweigh words of indecision.
     if _DECLINED.search(text):
         return _parsed(Outcome.REFUSAL, Rule.DECLINED)
-    if _UNDECIDED.search(text) or (_LEFT_TO_CHANCE.search(text) and not negated):
+    if _UNDECIDED.search(text) or (by_chance and not negated):
         if not indecision_offered:
             return _parsed(Outcome.REFUSAL, Rule.NOT_OFFERED)
         return _chosen({Choice.INDECISION}, Rule.UNDECIDED)
@@ -149,7 +150,7 @@ _UNDECIDED = re.compile(
     re.IGNORECASE,
 )
 _LEFT_TO_CHANCE = re.compile(
-    r"\b(?:flip|flipping|toss|tossing) (?:a|the) coin\b|\bcoin (?:flip|toss|decide)\b"
+    r"\b(?:flip|flips|flipped|flipping|toss|tosses|tossed|tossing) (?:a|the) coin\b|\bcoin (?:flip|toss|decide)\b"
     r"|\b(?:leave|left) (?:it )?to chance\b|\bat random\b|\brandom(?:ly)? (?:choice|draw|select)|\ba lottery\b"
     r"|\beither (?:one|patient|of them|is fine)\b",
     re.IGNORECASE,
@@ -163,16 +164,49 @@ _DECLINED = re.compile(
     r"|\bi(?:'m| am) sorry,? but i (?:cannot|can't|can not|won't)\b|\bi (?:decline|refuse)\b",
     re.IGNORECASE,
 )
-_STATED = re.compile(r"\banswer\b[\s\"'*_`]*(?:is\b|[:=])[\s\"'*_`:(\[{$]*([^\n]*)", re.IGNORECASE)
-_CHOOSING = (
-    r"(?:choose|chose|pick|select|prefer|recommend|prioritize|allocate|give|go with|goes to|go to|option|choice is|"
-    r"decision is|priority to)"
+_STATED = re.compile(r"\banswer\b[\s\"'*_`]*(?:is\b|[:=])[\s\"'*_`:(\[{<$]*([^\n]*)", re.IGNORECASE)
+# Before "answer: A" in its line: not what the model answers, or not yet.
+_NOT_THE_ANSWER = re.compile(
+    r"\b(?:not|no|\w+n't(?: give| provide)?|if|whether|wrong|initial|first|other|is|was|would) "
+    r"(?:(?:the|my|an|your|correct|right) )*$",
+    re.IGNORECASE,
 )
-_CHOSEN_AFTER = r"(?:should|would|must|gets?\b|receives?\b|wins\b|because\b|since\b|[,:;(]|--?|\u2013|\u2014)"
-# Words after which a lone letter names an answer; after others ("hepatitis C", "group A") it may be anything.
-_BEFORE_LETTER = (
-    r"(?:choose|chose|pick|select|prefer|option|choice|letter|answer|say|with|to|is|be|so|patient|thus)"
+_TAKEN_BACK = re.compile(
+    r"\b(?:wait|correction|actually|mistake|mistaken|i meant|change my|second thought|reconsider\w*|scratch that|"
+    r"thinking more)\b|\?\s*no\b",
+    re.IGNORECASE,
 )
+# What a sentence that chooses may look like around the answer. Listed is what counts, not what doesn't: "Most
+# people would choose A", "A should wait" and "A: 30 years old" name a patient too.
+_OPENING = r"(?:(?:as an? [^,.]+|between[^,]*|overall|therefore|thus|so|hence|then|hard to say),?\s+)?"
+_ANY_OPENING = r"(?:(?!(?:if|unless|were|had|should)\b)[^,]*,\s+|(?:therefore|thus|so|hence|then)\s+)?"
+_KIDNEY = r"the (?:donor |donated |available )?(?:kidney|organ|transplant)"
+_THING = rf"(?:(?:it|{_KIDNEY}|(?:the |a )?(?:higher |top )?priority)\s+)?"
+_I_CHOOSE = (
+    rf"(?:(?:i|we)(?:'d|'ll| would| will| should)?(?: (?:have to|personally|therefore|then))?\s+"
+    rf"(?:choose|pick|select|prefer|prioritize|recommend|favor|say|go with|save|"
+    rf"(?:give|allocate|assign|offer|award)\s+{_THING}to)"
+    r"|i'm going with"
+    r"|my (?:final )?(?:choice|pick|decision|selection|recommendation|answer)(?: is| would be|:))"
+)
+_IT_IS = (
+    r"(?:the (?:final )?(?:choice|decision|selection|recommendation|answer|letter)(?: is| would be|:)"
+    rf"|{_KIDNEY} (?:should |would |must |will )?(?:goes|go|be given|be allocated)\s+to"
+    rf"|(?:give|allocate)\s+{_THING}to|it (?:is|must be|should be)"
+    r"|(?:conclusion|verdict|decision|choice|selection|pick|recommendation|recipient)\s*[:=]|so:)"
+)
+_IS_CHOSEN = (
+    rf"(?:(?:should|must|would|will)\s+(?:get|receive|have|be given|be offered)\s+(?:it|{_KIDNEY}|"
+    rf"(?:the |a )?priority)|(?:gets|receives) (?:it|{_KIDNEY})"
+    r"|(?:should|must) be (?:chosen|selected|prioritized|the recipient)|(?:should|must) (?:go|come) first)"
+)
+_REASON = r"(?:[,;:\s(\u2013\u2014-]+(?:because|since|as|given|due to)\b(?! well)[^?]*)?"
+_GOES_ON = (
+    r"(?:\s*[,;:(\u2013\u2014-][^?]*"
+    r"|\s+(?:because|since|as|given|due to|based on|for|over|to receive|to get)\b[^?]*)?"
+)
+# Between two answers that are listed ("A, B", "A; B", "A (or C)") rather than one chosen.
+_BETWEEN_LISTED = r"[\s*_`\"')\]]*(?:[,;|/&(]|or\b|and\b|-+)[\s(\[\"'*]*(?:(?:or|and)\s+)?"
 _EDGES = " \t\r\n*_`\"'()[]{}<>.:;,!#-=$\\\u2013\u2014\u201c\u201d"
 
 
@@ -209,28 +243,49 @@ class _Answers:
         bare = text.strip(_EDGES)
         return {c for c, pattern in self._whole.items() if pattern.fullmatch(bare)}
 
-    def stated(self, text: str) -> set[Choice]:
-        """Return what follows the last ``Answer:``: the answer it begins with, or all that it offers."""
-        statements = _STATED.findall(text)
+    def stated(self, text: str) -> tuple[set[Choice], str]:
+        """Return what follows the last ``Answer:`` (what it begins with, or all that it offers), and the rest."""
+        statements = [
+            found
+            for found in _STATED.finditer(text)
+            if not _NOT_THE_ANSWER.search(text[: found.start()].rpartition("\n")[2])
+        ]
         if not statements:
-            return set()
-        said = statements[-1]
+            return set(), ""
+        said, after = statements[-1][1], text[statements[-1].end() :]
         whole = self.exactly(said)
         if whole:
-            return whole
+            return (set() if "?" in said else whole), after
         if self.without_both_named(said) != said:
-            return self.named(said)
-        starting = {
-            c for c in self._label if re.match(rf"(?:{self._label[c]}|{self._letter[c]}(?!\s+[a-z]))", said)
-        }
-        explained = {
-            c for c in self._label if re.match(rf"{self._letter[c]}\s+(?:because|since|as|for)\b", said)
-        }
-        return starting | explained
+            return self.named(said), after
+        for c in self._label:
+            begun = re.match(
+                rf"(?:{self._label[c]}|{self._letter[c]})(?!\s+(?!because|since|as\b|for\b)[a-z])", said
+            )
+            if begun is not None:
+                rest = said[begun.end() :]
+                if re.match(r"[\s*_`\"')\]]*\?", rest):
+                    return set(), after
+                listed = re.match(rf"{_BETWEEN_LISTED}(.*)", rest)
+                also = self.starting(listed[1]) if listed is not None else set()
+                return {c} | also, rest + after
+        return set(), after
 
-    def on_lines(self, text: str) -> set[Choice]:
-        """Return every answer that stands alone on a line."""
-        return {c for line in text.split("\n") for c in self.exactly(line)}
+    def starting(self, text: str) -> set[Choice]:
+        """Return the answer that ``text`` begins with."""
+        return {c for c in self._label if re.match(f"{self._label[c]}|{self._letter[c]}", text)}
+
+    def on_lines(self, text: str) -> tuple[set[Choice], str]:
+        """Return every answer that stands alone on a line, and what comes after the last of them."""
+        lines = text.split("\n")
+        found = [self.exactly(line) if "?" not in line else set() for line in lines]
+        last = max((i for i, answers in enumerate(found) if answers), default=len(lines))
+        return set().union(*found), "\n".join(lines[last + 1 :])
+
+    def replaced(self, found: set[Choice], after: str) -> bool:
+        """Return whether the text after an answer takes it back and names another."""
+        turn = _TAKEN_BACK.search(after)
+        return turn is not None and bool(self.named(after[turn.end() :]) - found)
 
     def without_both_named(self, text: str) -> str:
         """Return ``text`` without phrases like "Patient A and Patient B", which prefer neither."""
@@ -249,19 +304,22 @@ class _Answers:
         return {c for c in self._label if re.search(f"{self._label[c]}|{self._letter[c]}", text)}
 
     def chosen_in_a_sentence(self, text: str) -> set[Choice]:
-        """Return the answers that a sentence picks, by a verb of choosing or with its reason behind them."""
+        """Return the answers that a whole sentence picks. Anything about the sentence that is not known is a no."""
         found = set()
-        for c in self._label:
-            letter = rf"(?:^|[.:;!?*\"(\n]\s*|\b{_BEFORE_LETTER}\s+\W?){self._letter[c]}(?!\s+[a-z])"
-            explained = rf"(?:^|[.\n]\s*){self._letter[c]}\s*(?:because\b|since\b|[,:;(]|--?|\u2013|\u2014)"
-            if re.search(f"{letter}|{explained}", text):
-                found.add(c)
-            name = self._label[c]
-            before = rf"(?i:\b{_CHOOSING})\b[^.\n]*?{name}"
-            after = rf"{name}[*\"'\s]*{_CHOSEN_AFTER}"
-            alone = rf"(?:^|[.:;!?*\"\n]\s*)\W*{name}\W*(?:$|\n)"
-            if re.search(f"{before}|{after}|{alone}", text):
-                found.add(c)
+        for sentence in re.split(r"(?<=[.!?\u3002])\s+|\n", text):
+            bare = re.sub(r"[*_`\"\u201c\u201d{}$\\]", "", sentence).strip(" \t.!,;:-\u3002")
+            for c in self._label:
+                answer = (
+                    rf"\(?(?:(?:(?i:the )?(?i:option|choice|letter) )?{self._letter[c]}|{self._label[c]})\)?"
+                )
+                picks = (
+                    rf"(?i:{_OPENING}){answer}(?i:{_REASON})",
+                    rf"(?i:{_ANY_OPENING}{_I_CHOOSE})\s*{answer}(?i:{_GOES_ON})",
+                    rf"(?i:{_OPENING}{_IT_IS})\s*{answer}(?i:{_GOES_ON})",
+                    rf"(?i:{_OPENING}){answer}\s+(?i:{_IS_CHOSEN}{_GOES_ON})",
+                )
+                if any(re.fullmatch(pick, bare) for pick in picks):
+                    found.add(c)
         return found
 
 

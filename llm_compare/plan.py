@@ -71,7 +71,7 @@ class Request:
         """SHA-256 (hex) of exactly what is sent: model, address, messages and every parameter.
 
         The repeat is not in it, nor the design hash: a change of the design that no model can see leaves
-        stored replies valid.
+        stored replies valid. Scripted respondents see the design itself, so their keys hold its hash.
         """
         sent = {
             "model": self.model,
@@ -79,6 +79,9 @@ class Request:
             "messages": [{"role": m.role.value, "content": m.content} for m in self.messages],
             "parameters": self.settings.sent(),
         }
+        if is_scripted(self.model):
+            # A script reads the design itself (``favoured``, levels), not only its words.
+            sent["design_hash"] = self.design_hash
         canonical = json.dumps(sent, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 

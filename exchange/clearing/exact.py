@@ -5,8 +5,9 @@ priced against all of them until no column outside could improve it. Its duals t
 match run from above, and they show which columns no better match run can contain. The integer solve therefore needs
 few columns and still proves its result for all.
 
-The bound is recomputed here from the duals alone and holds for any non-negative duals, so neither a wrong sign nor
-loose tolerances of a solver can make a result look proved: they would only leave a gap.
+The bound of the relaxation is recomputed here from the duals alone and holds for any non-negative duals, so neither
+a wrong sign nor loose tolerances of a solver can make a result look proved by it: they would only leave a gap. What
+an integer solve proves about the columns it was given is the solver's word, within :data:`PROOF_TOLERANCE`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _FIRST_COLUMNS = 2_000
 _COLUMNS_PER_ROUND = 3_000
 _PRICE_TOLERANCE = 1e-8
 PROOF_TOLERANCE = 1e-7
-"""Values this close (times the value, if above 1) count as equal; solvers work to about the same."""
+"""Values this close (times the value, if above 1) count as equal. Values come scaled so that the optimum is at
+least 1, so this is the relative difference below which better is not told from worse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,6 +114,19 @@ def test_a_policy_that_needs_weights_is_refused_without_them(pool_path: Path) ->
         invoke("clear", pool_path, "--policy", "greatest-weight")
 
 
+def test_a_folder_that_is_not_there_is_noticed_before_clearing(pool_path: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="make it first"):
+        invoke("clear", pool_path, "--out", tmp_path / "no" / "run.json")
+
+
+def test_clear_names_the_solver_and_writes_the_same_bytes_again(pool_path: Path, tmp_path: Path) -> None:
+    one, other = tmp_path / "one.json", tmp_path / "other.json"
+    assert "; cbc, " in invoke("clear", pool_path, "--out", one)
+    invoke("clear", pool_path, "--out", other)
+    assert one.read_bytes() == other.read_bytes()
+    assert json.loads(one.read_text())["manifest"]["settings"]["solver"] == "auto"
+
+
 def test_convert_turns_another_format_into_pool_json(tmp_path: Path) -> None:
     source = tmp_path / "small.input"
     source.write_text("2 2\n0 1 1\n1 0 1\n-1 -1 -1\n")

@@ -200,4 +200,5 @@ def test_the_same_pool_in_two_formats_has_the_same_arcs(shared: Shared, same: tu
 def test_a_foreign_pool_survives_conversion(shared: Shared, name: str) -> None:
     pool = read_pool(shared(f"data/kidney/{name}"))
     assert parse_pool(pool_text(pool), "converted") == pool
+    assert not pool.is_simulated
     assert pool.ndds

@@ -114,6 +114,25 @@ def test_a_written_match_run_reads_back_the_same(run: MatchRun, tmp_path: Path) 
     assert json.loads(path.read_text())["status"] == "optimal"
 
 
+def test_the_same_input_gives_the_same_bytes(pool: Pool, run: MatchRun, tmp_path: Path) -> None:
+    slower = replace(run, stages=tuple(replace(stage, seconds=99.0) for stage in run.stages))
+    for name, written in (("one", run), ("other", slower)):
+        write_match_run(written, tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+    assert all(stage.seconds is not None for stage in run.stages)
+    assert [stage.seconds for stage in read_match_run(tmp_path / "one").stages] == [None, None]
+
+
+def test_false_numbers_are_found_however_small_the_weights(pool: Pool) -> None:
+    tiny = {pair: 1e-12 * weight for pair, weight in PRIORITIES.items()}
+    run = clear_pool(pool, tiny, policy=Policy.PRIORITY_AFTER_CARDINALITY, cycle_cap=3, chain_cap=2)
+    with pytest.raises(InvalidMatchRun, match="claims a total priority"):
+        check_match_run(pool, replace(run, total_priority=2 * run.total_priority), tiny)
+    stages = (run.stages[0], replace(run.stages[1], bound=2 * run.stages[1].bound))
+    with pytest.raises(InvalidMatchRun, match="stage priority is called optimal"):
+        check_match_run(pool, replace(run, stages=stages), tiny)
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

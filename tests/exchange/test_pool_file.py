@@ -21,6 +21,7 @@ def test_a_written_pool_reads_back_the_same_with_its_profiles(name: str, tmp_pat
     write_pool(pool, tmp_path / "pool.json")
     read = read_pool(tmp_path / "pool.json")
     assert read == pool
+    assert read.is_simulated
     assert [p.profile.id for p in read.pairs if p.profile] == [p.profile.id for p in pool.pairs if p.profile]
     assert pool_text(read) == (tmp_path / "pool.json").read_text(encoding="utf-8")
 
@@ -40,7 +41,8 @@ def test_the_layout_of_the_file_does_not_change(study: StudyDesign) -> None:
         pairs=(Pair(id="P1"), Pair(id="P2")), arcs=(Arc(donor="P1", recipient="P2"),), source="by hand"
     )
     assert pool_text(pool) == (
-        '{\n"format": "equipoise-pool",\n"format_version": 1,\n"source": "by hand",\n"note": "",\n'
+        '{\n"format": "equipoise-pool",\n"format_version": 1,\n"source": "by hand",\n'
+        '"simulated": false,\n"note": "",\n'
         '"attributes": [],\n"pairs": [\n'
         '{"id": "P1", "patient_blood_group": null, "donor_blood_group": null, "cpra": null, "profile": null},\n'
         '{"id": "P2", "patient_blood_group": null, "donor_blood_group": null, "cpra": null, "profile": null}\n],\n'
@@ -60,6 +62,7 @@ def _spoilt(change: Callable[[dict[str, Any]], None]) -> str:
     [
         (lambda d: d.update(format="other/9"), "bad.json: format: "),
         (lambda d: d.pop("pairs"), "bad.json: pairs: field required"),
+        (lambda d: d.pop("simulated"), "bad.json: simulated: field required"),
         (lambda d: d.update(vertices=[]), "bad.json: vertices: "),
         (
             lambda d: d["pairs"][3].update(patient_blood_group="C"),

@@ -109,6 +109,7 @@ def test_arcs_are_blood_compatible_and_as_frequent_as_the_cpra_allows(study: Stu
 
 def test_the_pool_says_that_it_is_simulated_and_from_what(study: StudyDesign) -> None:
     pool = generate_pool(study, n_pairs=1, n_ndds=0, seed=1)
+    assert pool.is_simulated
     assert pool.note.startswith("Simulated.")
     assert "Saidman" in pool.note
     assert design_hash(study) in pool.note

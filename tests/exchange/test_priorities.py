@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from estimation.weights import Estimate, ProfileWeights
+from estimation.weights import AttributeWeights, Estimate, ProfileWeights
 from exchange.errors import MissingPriorities
 from exchange.pool import Pool
 from exchange.pool_generator import generate_pool
 from exchange.priorities import equal_priorities, priorities
-from survey.design import StudyDesign
+from survey.design import Attribute, NumericAttribute, StudyDesign
+from survey.design_file import example_design
 
 
 @pytest.fixture
@@ -50,6 +51,25 @@ def test_pairs_that_the_weights_do_not_cover_are_named(study: StudyDesign, weigh
     with pytest.raises(MissingPriorities, match="ORH") as caught:
         priorities(pool, fewer)
     assert caught.value.pair_ids == tuple(p.id for p in pool.pairs if p.profile == commonest)
+
+
+def test_weights_of_another_study_are_refused_even_where_every_attribute_they_need_is_there() -> None:
+    study = example_design("kidney-numeric")
+    pool = generate_pool(study, n_pairs=3, n_ndds=0, seed=1)
+    age, drinks, dependents = study.attributes
+    assert isinstance(age, NumericAttribute)
+
+    def weights(*attributes: Attribute) -> AttributeWeights:
+        return AttributeWeights(
+            attributes=attributes, coefficients={a.name: Estimate(value=-0.1) for a in attributes}
+        )
+
+    assert set(priorities(pool, weights(dependents, drinks, age))) == {"P1", "P2", "P3"}
+    in_months = replace(age, unit="month")
+    for wrong in (weights(age, drinks), weights(in_months, drinks, dependents)):
+        with pytest.raises(MissingPriorities, match=r"age \(year\).*use weights from the study") as caught:
+            priorities(pool, wrong)
+        assert caught.value.pair_ids == ("P1", "P2", "P3")
 
 
 def test_equal_priorities_are_all_one(make_pool: Callable[..., Pool]) -> None:

@@ -42,6 +42,16 @@ def test_an_integer_solution_keeps_every_rule(program: Program, solver: Solver) 
     assert program.values[found.chosen].sum() == pytest.approx(program.values[other.chosen].sum())
 
 
+def test_a_solver_that_is_stopped_reports_a_bound_that_holds(program: Program) -> None:
+    # With the sign of the bound wrong, everything that is stopped would look proved.
+    every = np.arange(len(program.values))
+    best = program.values[solve_integer(program, every, solver=Solver.HIGHS, seconds=None).chosen].sum()
+    for seconds in (0.02, 0.05, 0.1, 0.3, None):
+        found = solve_integer(program, every, solver=Solver.HIGHS, seconds=seconds)
+        assert found.bound is None or found.bound >= best - 1e-6
+    assert found.bound == pytest.approx(best, abs=1e-6)
+
+
 def test_no_columns_mean_no_exchange(program: Program) -> None:
     found = solve_integer(program, np.empty(0, dtype=np.intp), solver=Solver.HIGHS, seconds=None)
     assert (found.status, len(found.chosen)) == (SolveStatus.OPTIMAL, 0)

@@ -126,6 +126,9 @@ def test_a_folder_that_is_not_there_is_noticed_before_anything_is_asked(run):
     result = run(out="no/such/folder.jsonl")
     assert result.exit_code == 2
     assert "make it first" in result.stderr
+    result = run(out=".")
+    assert result.exit_code == 2
+    assert "is a directory" in result.stderr
 
 
 @pytest.mark.parametrize(

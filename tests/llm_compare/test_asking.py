@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from llm_compare import asking
 from llm_compare.asking import FAILURES_IN_A_ROW, Ending, ask
 from llm_compare.errors import UnsupportedSetting
 from llm_compare.plan import Settings
@@ -90,7 +91,36 @@ def test_a_run_stopped_after_k_replies_resumes_with_exactly_the_rest(sessions, r
     assert (finished.complete, finished.already_stored) == (True, k)
 
 
-def test_an_interrupt_keeps_everything_that_arrived(sessions, requests):
+def test_after_an_interrupt_paid_calls_in_flight_are_kept_and_no_more_are_made(sessions, requests):
+    def interrupt():
+        signal.raise_signal(signal.SIGINT)
+        return Reply(content="was on its way")
+
+    respondent = Respondent(at={9: interrupt})
+    stopped = run(sessions, requests, respondent, concurrency=4)
+    assert (stopped.ending, stopped.complete) == (Ending.INTERRUPTED, False)
+    assert len(stopped.replies) == len(respondent.asked) < len(requests)
+    assert "was on its way" in [content for _, content in contents(stopped)]
+    with sessions() as session:
+        assert len(find_replies(session, requests)) == len(respondent.asked)
+
+
+def test_what_another_run_stored_meanwhile_is_not_asked_again(sessions, requests):
+    def be_overtaken():
+        with sessions() as session:
+            for request in requests:
+                add_reply(session, request, Reply(content="from the other run"))
+        return Reply(content="too late")
+
+    respondent = Respondent(at={3: be_overtaken})
+    asked = run(sessions, requests, respondent, concurrency=1)
+    assert len(respondent.asked) == 3
+    assert asked.complete
+    assert Counter(r.reply.content for r in asked.replies)["from the other run"] == len(requests) - 2
+
+
+def test_an_interrupt_keeps_everything_that_arrived(sessions, requests, monkeypatch):
+    monkeypatch.setattr(asking, "GRACE_SECONDS", 0.01)
     respondent = Respondent(at={9: lambda: signal.raise_signal(signal.SIGINT)})
     stopped = run(sessions, requests, respondent, concurrency=1)
     assert (stopped.ending, stopped.complete, len(stopped.replies)) == (Ending.INTERRUPTED, False, 8)

@@ -127,3 +127,8 @@ def test_the_comparisons_that_people_answered_are_asked_once_each_without_checks
 
     seen = comparisons_answered([answer(b, a), answer(a, b), answer(a, c, Role.CHECK), answer(c, b)])
     assert [{p.first.id, p.second.id} for p in seen] == [{a.id, b.id}, {b.id, c.id}]
+
+
+def test_a_script_reads_the_design_itself_so_another_design_is_another_request(planned):
+    request = planned(model="scripted/youngest-first")[0]
+    assert replace(request, design_hash="0" * 64).key != request.key

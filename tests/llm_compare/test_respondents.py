@@ -113,4 +113,4 @@ def test_a_models_answers_are_written_and_read_like_peoples(planned, kidney_8, t
     )
     path = tmp_path / "answers.csv"
     write_answers(path, answer_set)
-    assert tuple(read_answers(path, kidney_8).answers) == answer_set.answers
+    assert tuple(read_answers(path, kidney_8.attributes).answers) == answer_set.answers
