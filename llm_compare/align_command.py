@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--chain-cap", type=int, default=0, show_default=True, help="Most pairs in a chain; 0 for none."
 )
+@click.option("--people-source", default="", help="Who gave the people's answers, in words for the report.")
 @click.option("--arm", help="Use only the people's answers of this arm.")
 @click.option(
     "--bootstrap",
@@ -56,6 +57,7 @@ def align_command(
     pool_path: Path | None,
     cycle_cap: int,
     chain_cap: int,
+    people_source: str,
     arm: str | None,
     bootstrap: int,
     splits: int,
@@ -100,6 +102,7 @@ def align_command(
     if pool_path:
         inputs["pool"] = pool_path
     settings = {
+        "people_source": people_source,
         "arm": arm,
         "bootstrap": bootstrap,
         "splits": splits,
@@ -124,9 +127,9 @@ def align_command(
         slug=first.slug,
         design_hash=first.design_hash,
         attributes=first.attributes,
-        people_source=people.source,
+        people_source=people_source or people.source,
         results=results,
-        origins=origins(people, results, pool),
+        origins=origins(people, results, pool, people_source=people_source),
         manifest=make_manifest(inputs, settings),
     )
     if out:

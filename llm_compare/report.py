@@ -43,7 +43,7 @@ class Origin:
 
     what: str
     kind: str
-    """``real``, ``simulated`` or ``scripted``; shown as a label."""
+    """``real``, ``simulated``, ``scripted`` or ``not stated``; shown as a label."""
     words: str
 
 
@@ -63,20 +63,18 @@ class Report:
     manifest: Mapping[str, object]
 
 
-def origins(people: AnswerSet, results: Sequence[ModelResult], pool: Pool | None) -> tuple[Origin, ...]:
-    """Say where people's answers, the models' replies and the pool came from, as far as the files tell."""
-    respondents = {a.respondent for a in people.answers}
-    simulated = sum(r is not None and r.startswith(_SIMULATED) for r in respondents)
-    listed = [
-        Origin(
-            what="People’s answers",
-            kind="simulated" if simulated else "real",
-            words=f"{simulated} of {len(respondents)} respondents are simulated participants of a rehearsal, not "
-            f"people. Read from {people.source}."
-            if simulated
-            else f"Read from {people.source}, as recorded there.",
-        )
-    ]
+def origins(
+    people: AnswerSet, results: Sequence[ModelResult], pool: Pool | None, *, people_source: str = ""
+) -> tuple[Origin, ...]:
+    """Say where people's answers, the models' replies and the pool came from, as far as it is known.
+
+    Parameters
+    ----------
+    people_source
+        What the user states about the people's answers. Without it the report claims nothing of them: a file does
+        not say whether real people gave its answers.
+    """
+    listed = [_people_origin(people, people_source)]
     for result in results:
         listed.append(
             Origin(
@@ -91,11 +89,28 @@ def origins(people: AnswerSet, results: Sequence[ModelResult], pool: Pool | None
         listed.append(
             Origin(
                 what="Exchange pool",
-                kind="simulated" if pool.is_simulated else "real",
-                words=pool.note.removeprefix("Simulated. ") or f"Read from {pool.source}.",
+                kind="simulated" if pool.is_simulated else "not stated",
+                words=pool.note.removeprefix("Simulated. ")
+                or f"Read from {pool.source}, which does not say whether its people are real.",
             )
         )
     return tuple(listed)
+
+
+def _people_origin(people: AnswerSet, stated: str) -> Origin:
+    what = "People’s answers"
+    respondents = {a.respondent for a in people.answers}
+    simulated = sum(r is not None and r.startswith(_SIMULATED) for r in respondents)
+    if simulated:
+        words = (
+            f"{simulated} of {len(respondents)} respondents are simulated participants of a rehearsal, not people. "
+            f"{stated or f'Read from {people.source}.'}"
+        )
+        return Origin(what=what, kind="simulated", words=words)
+    if stated:
+        return Origin(what=what, kind="real", words=stated)
+    words = f"Read from {people.source}, which does not say who gave them; say it with --people-source."
+    return Origin(what=what, kind="not stated", words=words)
 
 
 def alignment_record(report: Report) -> dict[str, object]:
@@ -190,12 +205,13 @@ def summary(result: ModelResult) -> str:
     agreement = a.agreement
     if agreement.person_answers is not None:
         parts.append(
-            f"{_percent(agreement.model_answers_halves)} of its answers are the most frequent choice of one half "
-            f"of the people, as are {_percent(agreement.person_answers)} of the other half's answers"
+            f"it makes the people's most frequent choice in {_percent(agreement.model_answers_halves)} of its "
+            f"answers, people among themselves in {_percent(agreement.person_answers)} (half against half)"
         )
     elif agreement.model_answers is not None:
         parts.append(
-            f"{_percent(agreement.model_answers.value)} of its answers are the people's most frequent choice"
+            "it makes the people's most frequent choice in "
+            f"{_percent(agreement.model_answers.value)} of its answers"
         )
     if a.model.indecision and a.people.indecision:
         parts.append(

@@ -84,7 +84,8 @@ STEPS = (
         commands=(
             "compare align {out}/people.csv "
             + " ".join(f"{{out}}/{model}.jsonl" for model in _MODELS)
-            + " --arm with-coin --pool {out}/pool.json --cycle-cap 3 --chain-cap 3 --bootstrap 200 --seed 1 "
+            + " --people-source 'McElfresh et al. (2021), Indecision Modeling, Study 1: counts of 122 people' "
+            "--arm with-coin --pool {out}/pool.json --cycle-cap 3 --chain-cap 3 --bootstrap 200 --seed 1 "
             "--out {out}/alignment.json --report {out}/report.html",
         ),
     ),

@@ -74,7 +74,7 @@ def report(tmp_path_factory) -> Report:
         attributes=DESIGN.attributes,
         people_source=people.source,
         results=results,
-        origins=origins(people, results, pool),
+        origins=origins(people, results, pool, people_source="Published counts."),
         manifest={"settings": {"seed": 1}},
     )
 
@@ -206,8 +206,8 @@ def test_the_summary_puts_the_ceiling_beside_the_agreement(report):
     text = summary(report.results[0])
 
     assert re.search(
-        r"\d+ % of its answers are the most frequent choice of one half of the people, "
-        r"as are \d+ % of the other half's answers",
+        r"makes the people's most frequent choice in \d+ % of its answers, "
+        r"people among themselves in \d+ % \(half against half\)",
         text,
     )
 
@@ -244,19 +244,20 @@ def test_a_models_name_and_its_finding_do_not_run_together(report, tmp_path):
     real = replace(renamed(report.results[0], "openai/gpt"), is_scripted=False)
     write_report(tmp_path / "report.html", replace(report, results=[real]))
 
-    assert f"<strong>openai/gpt</strong> {summary(real)[:10]}" in (tmp_path / "report.html").read_text(
-        "utf-8"
-    )
+    found = summary(real)
+    assert f"<strong>openai/gpt</strong> {found[0].upper()}{found[1:10]}" in (
+        tmp_path / "report.html"
+    ).read_text("utf-8")
 
 
-def test_rehearsed_answers_are_called_simulated(report):
+def test_answers_are_called_real_only_if_somebody_says_so_and_rehearsed_ones_never(report):
     people = import_study_1_counts()
     rehearsed = replace(people, answers=[replace(a, respondent="sim-00001") for a in people.answers])
 
-    (origin,) = origins(rehearsed, [], None)
-    assert origin.kind == "simulated"
-    (origin,) = origins(people, [], None)
-    assert origin.kind == "real"
+    (unstated,) = origins(people, [], None)
+    (stated,) = origins(people, [], None, people_source="122 people of a published study.")
+    (simulated,) = origins(rehearsed, [], None, people_source="122 people of a published study.")
+    assert (unstated.kind, stated.kind, simulated.kind) == ("not stated", "real", "simulated")
 
 
 def test_of_very_many_comparisons_the_picture_shows_those_that_differ_most(report):
