@@ -48,7 +48,7 @@ def main() -> None:
             pool = generate_pool(study, n_pairs=n_pairs, n_ndds=n_pairs // 21, seed=seed)
             worth = priorities(pool, weights)
             for policy in (Policy.EQUAL, Policy.PRIORITY_AFTER_CARDINALITY, Policy.GREATEST_WEIGHT):
-                for solver in Solver:
+                for solver in (None, *Solver):
                     began = time.perf_counter()
                     run = clear_pool(
                         pool,
@@ -63,7 +63,7 @@ def main() -> None:
                     proved = run.status is SolveStatus.OPTIMAL
                     gap = "proved" if proved else f"{max(stage.gap for stage in run.stages):.4%}"
                     print(
-                        f"{n_pairs:>5} {len(pool.ndds):>4} {seed:>4} {policy:<27} {solver:<6} "
+                        f"{n_pairs:>5} {len(pool.ndds):>4} {seed:>4} {policy:<27} {solver or 'auto':<6} "
                         f"{run.stages[0].columns_total:>8} {run.transplants:>11} {run.total_priority:>10.4f} "
                         f"{gap:>9} {seconds:>8.2f}",
                         flush=True,

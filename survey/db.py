@@ -217,7 +217,11 @@ def open_database(settings: Settings) -> Engine:
         assert_rules(engine)
         require_current(engine)
     except DBAPIError as error:
+        engine.dispose()
         raise _unavailable(engine.url, error) from error
+    except SurveyError:
+        engine.dispose()
+        raise
     return engine
 
 
