@@ -110,7 +110,7 @@ def align_command(
         "cycle_cap": cycle_cap,
         "chain_cap": chain_cap,
     }
-    results = compare_models(
+    compared = compare_models(
         people,
         files,
         pool=pool,
@@ -128,8 +128,11 @@ def align_command(
         design_hash=first.design_hash,
         attributes=first.attributes,
         people_source=people_source or people.source,
-        results=results,
-        origins=origins(people, results, pool, people_source=people_source),
+        results=compared.results,
+        without_choice=compared.without_choice,
+        origins=origins(
+            people, [*compared.results, *compared.without_choice], pool, people_source=people_source
+        ),
         manifest=make_manifest(inputs, settings),
     )
     if out:
@@ -141,6 +144,8 @@ def align_command(
         return
     for result in report.results:
         click.echo(f"{result.label}{' (scripted)' if result.is_scripted else ''}: {summary(result)}")
+    for model in report.without_choice:
+        click.echo(f"{model.label}: none of its replies is a readable choice ({model.came_to})")
     for note in common_notes(report.results):
         click.echo(f"Note: {note}.")
     if pool is None:

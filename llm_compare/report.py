@@ -25,7 +25,7 @@ from llm_compare.alignment_plots import (
 from llm_compare.consequences import Consequences
 from llm_compare.parsing import Outcome
 from llm_compare.rates import Rate
-from llm_compare.results import ModelResult
+from llm_compare.results import ModelResult, WithoutChoice
 from survey.answers import AnswerSet
 from survey.design import Attribute
 
@@ -59,12 +59,17 @@ class Report:
     attributes: tuple[Attribute, ...]
     people_source: str
     results: Sequence[ModelResult]
+    without_choice: Sequence[WithoutChoice]
     origins: Sequence[Origin]
     manifest: Mapping[str, object]
 
 
 def origins(
-    people: AnswerSet, results: Sequence[ModelResult], pool: Pool | None, *, people_source: str = ""
+    people: AnswerSet,
+    models: Sequence[ModelResult | WithoutChoice],
+    pool: Pool | None,
+    *,
+    people_source: str = "",
 ) -> tuple[Origin, ...]:
     """Say where people's answers, the models' replies and the pool came from, as far as it is known.
 
@@ -75,14 +80,14 @@ def origins(
         not say whether real people gave its answers.
     """
     listed = [_people_origin(people, people_source)]
-    for result in results:
+    for model in models:
         listed.append(
             Origin(
-                what=result.label,
-                kind="scripted" if result.is_scripted else "real",
+                what=model.label,
+                kind="scripted" if model.is_scripted else "real",
                 words="A few lines of code with a known rule, not a language model."
-                if result.is_scripted
-                else f"{result.tally.total} calls to this model.",
+                if model.is_scripted
+                else f"{model.tally.total} calls to this model.",
             )
         )
     if pool is not None:
@@ -122,6 +127,14 @@ def alignment_record(report: Report) -> dict[str, object]:
         "origins": [{"what": o.what, "kind": o.kind, "words": o.words} for o in report.origins],
         "people": _side_record(report.results[0].alignment.people),
         "models": [_result_record(result) for result in report.results],
+        "models_without_choice": [
+            {
+                "label": model.label,
+                "scripted": model.is_scripted,
+                "replies": {outcome.value: n for outcome, n in model.tally.counts.items()},
+            }
+            for model in report.without_choice
+        ],
         "manifest": dict(report.manifest),
     }
 
@@ -156,6 +169,7 @@ def write_report(path: Path, report: Report, *, alignment: Path | None = None) -
         report=report,
         people=first.people,
         results=report.results,
+        everyone=[*report.results, *report.without_choice],
         outcomes=list(Outcome),
         indecision_label=report.results[0].replies[0].request.labels.indecision,
         sentences=[summary(r) for r in report.results],
@@ -253,7 +267,7 @@ def _counted(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def _cost(result: ModelResult) -> str:
+def _cost(result: ModelResult | WithoutChoice) -> str:
     if result.is_scripted:
         return "none (scripted)"
     known = [r.reply.cost_usd for r in result.replies if r.reply.cost_usd is not None]

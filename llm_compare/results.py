@@ -35,6 +35,30 @@ class ModelResult:
         return self.alignment.model.label
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithoutChoice:
+    """A model none of whose replies is a readable choice: nothing to align, but refusing is a finding."""
+
+    label: str
+    replies: Sequence[RecordedReply]
+    tally: ReplyTally
+    is_scripted: bool
+
+    @property
+    def came_to(self) -> str:
+        """What its replies came to, in words."""
+        return ", ".join(f"{n} {outcome}" for outcome, n in self.tally.counts.items() if n) or "no replies"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """All models of a comparison."""
+
+    results: tuple[ModelResult, ...]
+    """At least one."""
+    without_choice: tuple[WithoutChoice, ...]
+
+
 def compare_models(
     people: AnswerSet,
     files: Mapping[str, ReplyFile],
@@ -46,7 +70,7 @@ def compare_models(
     n_splits: int,
     seed: int,
     progress: Callable[[str], None] = lambda _: None,
-) -> tuple[ModelResult, ...]:
+) -> Compared:
     """Measure how far each model is from the people, and what their weights do to ``pool``.
 
     Parameters
@@ -61,7 +85,8 @@ def compare_models(
     Raises
     ------
     NotComparable
-        The files are of different studies, or a model's answers cannot be compared with the people's.
+        The files are of different studies, no model made a readable choice, or a model's answers cannot be
+        compared with the people's.
     """
     hashes = {file.design_hash for file in files.values()}
     if len(hashes) > 1:
@@ -71,20 +96,27 @@ def compare_models(
             + "; compare them one study at a time"
         )
     sets, tallies = {}, {}
+    without_choice = []
     for label, file in files.items():
-        sets[label], tallies[label] = answers_of(file.replies, file.attributes, source=f"replies of {label}")
-        if not tallies[label].answers:
-            came_to = ", ".join(f"{n} {outcome}" for outcome, n in tallies[label].counts.items() if n)
-            raise NotComparable(
-                f"replies of {label}: none is a readable choice ({came_to or 'the file has none'}); "
-                "leave its file out to compare the others"
+        answers, tally = answers_of(file.replies, file.attributes, source=f"replies of {label}")
+        if tally.answers:
+            sets[label], tallies[label] = answers, tally
+        else:
+            without_choice.append(
+                WithoutChoice(label=label, replies=file.replies, tally=tally, is_scripted=file.scripted)
             )
+    if not sets:
+        raise NotComparable(
+            "no reply of any model is a readable choice: "
+            + "; ".join(f"{w.label} gave {w.came_to}" for w in without_choice)
+            + ". Look at the replies in the files, then ask again with other settings"
+        )
     attributes = next(iter(files.values())).attributes
-    progress(f"fitting weights for people and {len(files)} model(s)")
+    progress(f"fitting weights for people and {len(sets)} model(s)")
     alignments = [
         replace(alignment, notes=(*alignment.notes, *_incomplete(label, files[label])))
         for label, alignment in zip(
-            files,
+            sets,
             align_all(
                 people,
                 sets,
@@ -96,7 +128,7 @@ def compare_models(
             strict=True,
         )
     ]
-    return tuple(
+    results = tuple(
         ModelResult(
             alignment=alignment,
             consequences=None
@@ -109,12 +141,13 @@ def compare_models(
                 chain_cap=chain_cap,
                 progress=progress,
             ),
-            replies=file.replies,
+            replies=files[label].replies,
             tally=tallies[label],
-            is_scripted=file.scripted,
+            is_scripted=files[label].scripted,
         )
-        for alignment, (label, file) in zip(alignments, files.items(), strict=True)
+        for alignment, label in zip(alignments, sets, strict=True)
     )
+    return Compared(results=results, without_choice=tuple(without_choice))
 
 
 def _incomplete(label: str, file: ReplyFile) -> tuple[str, ...]:

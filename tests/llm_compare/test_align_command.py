@@ -61,16 +61,36 @@ def test_a_stopped_run_is_called_so(files, tmp_path, capsys):
     assert "4 of 28 planned calls were not made" in capsys.readouterr().out
 
 
-def test_a_model_that_never_gave_a_readable_choice_is_named_with_what_it_gave(files, tmp_path, capsys):
+@pytest.fixture
+def mute(files, tmp_path):
+    """Return replies of a model that refuses to answer anything."""
     first, *lines = (files / "left.jsonl").read_text().splitlines(keepends=True)
-    mute = [
+    refusals = [
         json.dumps({**json.loads(line), "reply": "I'm sorry, but I can't help with that."}) for line in lines
     ]
-    (tmp_path / "mute.jsonl").write_text(first + "\n".join(mute) + "\n")
-    arguments = [str(files / "answers.csv"), str(files / "coin.jsonl"), str(tmp_path / "mute.jsonl")]
+    path = tmp_path / "mute.jsonl"
+    path.write_text(first + "\n".join(refusals) + "\n")
+    return path
 
-    assert run(["compare", "align", *arguments]) == 2
+
+def test_a_model_that_only_refused_is_reported_beside_the_others(files, mute, tmp_path, capsys):
+    arguments = [str(files / "answers.csv"), str(files / "coin.jsonl"), str(mute)]
+    outputs = ["--out", str(tmp_path / "a.json"), "--report", str(tmp_path / "r.html")]
+
+    assert run(["compare", "align", *arguments, *outputs]) == 0
+    assert (
+        "scripted/always-left: none of its replies is a readable choice (28 refusal)"
+        in capsys.readouterr().out
+    )
+    record = json.loads((tmp_path / "a.json").read_text())
+    assert [m["label"] for m in record["models"]] == ["scripted/coin"]
+    assert record["models_without_choice"][0]["replies"]["refusal"] == 28
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "None of its replies is a readable choice (28 refusal)" in page
+
+
+def test_without_any_readable_choice_there_is_no_report(files, mute, capsys):
+    assert run(["compare", "align", str(files / "answers.csv"), str(mute)]) == 2
     said = capsys.readouterr().err
-    assert "scripted/always-left" in said
-    assert "28 refusal" in said
-    assert "leave its file out" in said
+    assert "scripted/always-left gave 28 refusal" in said
+    assert "ask again" in said

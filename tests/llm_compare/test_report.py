@@ -63,7 +63,7 @@ def report(tmp_path_factory) -> Report:
             }
     people = import_study_1_counts()
     pool = generate_pool(DESIGN, n_pairs=24, n_ndds=1, seed=3)
-    results = compare_models(
+    compared = compare_models(
         people, files, pool=pool, cycle_cap=3, chain_cap=2, bootstrap=40, n_splits=20, seed=1
     )
     return Report(
@@ -73,8 +73,9 @@ def report(tmp_path_factory) -> Report:
         design_hash=design_hash(DESIGN),
         attributes=DESIGN.attributes,
         people_source=people.source,
-        results=results,
-        origins=origins(people, results, pool, people_source="Published counts."),
+        results=compared.results,
+        without_choice=compared.without_choice,
+        origins=origins(people, compared.results, pool, people_source="Published counts."),
         manifest={"settings": {"seed": 1}},
     )
 
