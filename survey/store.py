@@ -308,6 +308,19 @@ def _arm_for(session: Session, participant: ParticipantRow, design: StudyDesign,
 # --- presentations and answers -------------------------------------------------------------------------
 
 
+def completion_codes(session: Session, study: StudyRow) -> list[str]:
+    """Return the codes of all people who finished, in alphabetical order, which tells nothing of who came when.
+
+    Simulated participants have codes, too, which are nobody's to pay.
+    """
+    query = select(ParticipantRow.completion_code).where(
+        ParticipantRow.study_id == study.id,
+        ParticipantRow.simulated.is_(False),
+        ParticipantRow.completion_code.is_not(None),
+    )
+    return sorted(code for code in session.scalars(query) if code)
+
+
 def next_presentation(session: Session, participant: ParticipantRow) -> PresentationRow | None:
     """Return the first presentation without an answer; None when all are answered."""
     return session.scalars(

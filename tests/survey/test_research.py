@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from werkzeug.test import TestResponse
 
 from survey import store
@@ -20,7 +20,7 @@ from survey.app import create_app
 from survey.config import Secrets, Settings, load_settings
 from survey.db import reading, writing
 from survey.overview import overview_of
-from survey.tables import ParticipantState, StudyRow, StudyState
+from survey.tables import ParticipantRow, ParticipantState, StudyRow, StudyState
 
 AddOpenStudy = Callable[[Engine, str], StudyRow]
 Send = Callable[..., TestResponse]
@@ -49,7 +49,17 @@ def take(
             )
 
 
-@pytest.mark.parametrize("path", ["", "add", "studies/1", "studies/1/answers.csv", "studies/1/design.toml"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "add",
+        "studies/1",
+        "studies/1/answers.csv",
+        "studies/1/completion-codes.csv",
+        "studies/1/design.toml",
+    ],
+)
 @pytest.mark.parametrize("query", ["", "?token=", "?token=guess"])
 def test_nothing_is_shown_without_the_token(
     client: FlaskClient,
@@ -251,3 +261,24 @@ def test_the_downloads_are_the_answers_and_the_design(
         assert got.headers["Content-Disposition"] == 'attachment; filename="short-1-answers.csv"'
         (tmp_path / "answers.csv").write_bytes(got.data)
         assert [a.choice.value for a in read_answers(tmp_path / "answers.csv").answers] == choices
+
+
+def test_the_codes_of_people_who_finished_can_be_downloaded_and_of_nobody_else(
+    researcher: FlaskClient,
+    sqlite_engine: Engine,
+    add_open_study: AddOpenStudy,
+    one_arm_design: str,
+    now: datetime,
+) -> None:
+    study = add_open_study(sqlite_engine, one_arm_design)
+    take(sqlite_engine, study, [Choice.LEFT] * 4, now)
+    take(sqlite_engine, study, [Choice.RIGHT] * 4, now)
+    take(sqlite_engine, study, [Choice.LEFT], now)
+    take(sqlite_engine, study, [Choice.LEFT] * 4, now, simulated=True)
+    with reading(sqlite_engine) as session:
+        of_people = select(ParticipantRow.completion_code).where(ParticipantRow.simulated.is_(False))
+        codes = sorted(code for code in session.scalars(of_people) if code)
+
+    got = researcher.get(f"/research/studies/{study.id}/completion-codes.csv").text.splitlines()
+    assert len(codes) == 2
+    assert got == ["completion_code", *codes]

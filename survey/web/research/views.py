@@ -160,6 +160,19 @@ def answers_csv(study_id: int) -> Response:
         )
 
 
+@blueprint.get("/studies/<int:study_id>/completion-codes.csv")
+@researchers_only
+def completion_codes_csv(study_id: int) -> Response:
+    """Download the codes by which those who finished can be paid; nothing links them to answers."""
+    with reading(the_engine()) as session:
+        row = _study(session, study_id)
+        codes = store.completion_codes(session, row)
+    text = "".join(f"{line}\n" for line in ("completion_code", *codes))
+    return _download(
+        text.encode(), f"{row.slug}-{row.version}-completion-codes.csv", "text/csv; charset=utf-8"
+    )
+
+
 @blueprint.get("/studies/<int:study_id>/design.toml")
 @researchers_only
 def design_toml(study_id: int) -> Response:
