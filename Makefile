@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.installed ## run the whole way without keys or people, about a minute; ends with report.html
+demo: $(VENV)/.installed ## run the whole way without keys or people; ends with report.html
 	@$(BIN)/equipoise demo --out var/demo
 
 serve: $(VENV)/.installed ## start the survey and the researcher's pages

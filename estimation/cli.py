@@ -63,26 +63,37 @@ def fit_command(
 
     \b
     Example:
-      equipoise estimate fit answers.csv --model min-delta --out weights.json
+      equipoise estimate fit answers.csv --design design.toml --model min-delta --out weights.json
     """
     from dataclasses import replace
 
     from estimation.dataset import choice_data
     from estimation.fitting import fit
     from estimation.manifest import make_manifest
+    from estimation.summary import fit_lines, no_design_note
     from estimation.weights_file import fit_record, write_weights
     from survey.answers_file import read_answers
     from survey.design import design_hash
-    from survey.design_file import read_design
+    from survey.design_file import example_with_hash, read_design
 
     study = read_design(design) if design else None
     answer_set = read_answers(answers, study.attributes if study else None)
+    hashes = tuple(sorted({a.design_hash for a in answer_set.answers}))
+    notes = []
+    if study is None and len(hashes) == 1 and (study := example_with_hash(hashes[0])):
+        answer_set = read_answers(answers, study.attributes)
+        notes.append(
+            f"attributes as in the shipped design '{study.slug}', whose design hash the answers carry"
+        )
+    elif study is None:
+        notes.append(no_design_note(answer_set.attributes))
+    elif hashes != (design_hash(study),):
+        notes.append(
+            "the answers were not all collected with this version of the design; its words may differ"
+        )
     data = choice_data(answer_set, arm=arm)
     result = fit(data, Model(model), prior_answers=prior_answers, bootstrap=bootstrap, seed=seed)
-    hashes = tuple(sorted({a.design_hash for a in answer_set.answers}))
-    if study and hashes != (design_hash(study),):
-        other = "the answers were not all collected with this version of the design; its words may differ"
-        result = replace(result, notes=(*result.notes, other))
+    result = replace(result, notes=(*result.notes, *notes))
     if out:
         inputs = {"answers": answers, **({"design": design} if design else {})}
         settings = {
@@ -96,8 +107,6 @@ def fit_command(
     if as_json:
         click.echo(json.dumps(fit_record(result), indent=1, ensure_ascii=False))
         return
-    from estimation.summary import fit_lines
-
     for line in fit_lines(result):
         click.echo(line)
     if out:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from estimation.results import Fit
 from estimation.weights import Estimate, ProfileWeights
+from survey.design import Attribute, CategoricalAttribute
 
 
 def fit_lines(fit: Fit) -> Iterator[str]:
@@ -34,6 +35,18 @@ def fit_lines(fit: Fit) -> Iterator[str]:
     yield fit.interval_method
     for note in fit.notes:
         yield f"Note: {note}"
+
+
+def no_design_note(attributes: Sequence[Attribute]) -> str:
+    """Say what a fit without the study's design does not know."""
+    references = [f"{a.name}={a.level_names[0]}" for a in attributes if isinstance(a, CategoricalAttribute)]
+    against = (
+        f"; levels are measured against those seen first ({', '.join(references)})" if references else ""
+    )
+    return (
+        "no --design was given and the answers carry the hash of none that is shipped: units are unknown and "
+        f"ranges are those seen{against}"
+    )
 
 
 def _table(heading: str, rows: list[tuple[str, Estimate, str]]) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from estimation.errors import NoWeight
 from estimation.weights import PriorityWeights
 from exchange.errors import MissingPriorities
@@ -48,19 +50,32 @@ def priorities(pool: Pool, weights: PriorityWeights) -> dict[str, float]:
 
 def _assert_same_attributes(pool: Pool, weights: PriorityWeights) -> None:
     """Refuse weights of another study: an attribute they lack would count for nothing, another unit for more."""
-    described, weighted = ({_meaning(a) for a in of.attributes} for of in (pool, weights))
-    if described and described != weighted:
+    described, weighted = ({a.name: a for a in of.attributes} for of in (pool, weights))
+    if described and not (
+        described.keys() == weighted.keys()
+        and all(_may_mean_the_same(described[name], weighted[name]) for name in described)
+    ):
         raise MissingPriorities(
-            f"{pool.source}: patients are described by {', '.join(sorted(described))}, but the weights are about "
-            f"{', '.join(sorted(weighted))}; use weights from the study that describes the pool's patients",
+            f"{pool.source}: patients are described by {_meanings(described.values())}, but the weights are about "
+            f"{_meanings(weighted.values())}; use weights from the study that describes the pool's patients",
             [pair.id for pair in pool.pairs],
         )
 
 
-def _meaning(attribute: Attribute) -> str:
-    if isinstance(attribute, CategoricalAttribute):
-        return f"{attribute.name} (in levels)"
-    return f"{attribute.name} ({attribute.unit or 'a number'})"
+def _may_mean_the_same(one: Attribute, other: Attribute) -> bool:
+    """Compare kinds and units. Weights fitted without the study's design know no units, so those cannot differ."""
+    if isinstance(one, CategoricalAttribute) or isinstance(other, CategoricalAttribute):
+        return isinstance(one, CategoricalAttribute) and isinstance(other, CategoricalAttribute)
+    return not (one.unit and other.unit) or one.unit == other.unit
+
+
+def _meanings(attributes: Iterable[Attribute]) -> str:
+    return ", ".join(
+        f"{a.name} (in levels)"
+        if isinstance(a, CategoricalAttribute)
+        else f"{a.name} ({a.unit or 'unit unknown'})"
+        for a in sorted(attributes, key=lambda a: a.name)
+    )
 
 
 def equal_priorities(pool: Pool) -> dict[str, float]:

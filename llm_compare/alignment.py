@@ -31,6 +31,9 @@ FIRST, SECOND, INDECISION = 0, 1, 2
 
 _CONDITION = {True: "with", False: "without"}
 
+# Fewer comparisons than this, or than half of those in common, give a ceiling that says nothing about the rest.
+FEWEST_IN_HALVES = 10
+
 # Weights that differ by less than this are equal: what remains of exactly balanced answers is rounding.
 _SAME_LOG_WEIGHT = 1e-9
 
@@ -68,6 +71,11 @@ class Agreement:
     half_majority: float | None
     """The ceiling: the same for the most frequent choices of two halves of the people."""
     n_splits: int
+
+    @property
+    def has_ceiling(self) -> bool:
+        """Whether enough comparisons were answered by several people for halves of them to be a yardstick."""
+        return self.n_comparisons_in_halves >= max(FEWEST_IN_HALVES, self.n_comparisons / 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,7 +79,9 @@ _SCRIPTED_NOTE = "a scripted respondent, not a model"
 @click.option("--max-calls", type=click.IntRange(min=1), help="Stop after this many calls in this run.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Write replies.jsonl here."
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write replies.jsonl here; needed unless --dry-run.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_context
@@ -99,7 +101,7 @@ def ask(
     timeout: float,
     max_calls: int | None,
     dry_run: bool,
-    out: Path,
+    out: Path | None,
     as_json: bool,
 ) -> None:
     """Ask a model the comparisons of DESIGN (design.toml), both ways round.
@@ -122,7 +124,11 @@ def ask(
             f"{model} is {_SCRIPTED_NOTE}; --api-base and --temperature mean nothing to it"
         )
     _assert_plain_address(api_base)
-    if not out.parent.is_dir():
+    if out is None and not dry_run:
+        raise click.UsageError(
+            "name the file for the replies with --out, or see the plan alone with --dry-run"
+        )
+    if out is not None and not out.parent.is_dir():
         raise click.UsageError(f"--out {out}: there is no folder {out.parent}; make it first")
 
     study = read_design(design)
@@ -132,7 +138,6 @@ def ask(
         if scripted
         else Settings(temperature=temperature, max_tokens=max_tokens)
     )
-    answerer = _answerer(study, model, settings, api_base=api_base, timeout_seconds=timeout, seed=seed)
     rng = np.random.default_rng(seed)
     requests = plan_requests(
         study,
@@ -149,8 +154,9 @@ def ask(
             stored = find_replies(session, requests)
         missing = [r for r in requests if r.identity not in stored]
         _show_plan(model, requests, missing, max_calls=max_calls, api_base=api_base)
-        if dry_run:
+        if dry_run or out is None:
             return
+        answerer = _answerer(study, model, settings, api_base=api_base, timeout_seconds=timeout, seed=seed)
         to_ask = len(missing) if max_calls is None else min(max_calls, len(missing))
         with click.progressbar(length=to_ask, label="Asking", file=sys.stderr, hidden=to_ask == 0) as bar:
             asked = ask_all(

@@ -184,6 +184,7 @@ def write_report(path: Path, report: Report, *, alignment: Path | None = None) -
             for i, r in enumerate(report.results)
         ],
         n_shown=[len(most_different(r.alignment.shares)) for r in report.results],
+        ceilings=[r.alignment.agreement.has_ceiling for r in report.results],
         same_ceiling=len({r.alignment.agreement.person_answers for r in report.results}) == 1,
         without_majority="; ".join(
             dict.fromkeys(
@@ -217,15 +218,17 @@ def summary(result: ModelResult) -> str:
     a = result.alignment
     parts = []
     agreement = a.agreement
-    if agreement.person_answers is not None:
-        parts.append(
-            f"it makes the people's most frequent choice in {_percent(agreement.model_answers_halves)} of its "
-            f"answers, people among themselves in {_percent(agreement.person_answers)} (half against half)"
-        )
-    elif agreement.model_answers is not None:
+    if agreement.model_answers is not None:
         parts.append(
             "it makes the people's most frequent choice in "
-            f"{_percent(agreement.model_answers.value)} of its answers"
+            f"{_percent(agreement.model_answers.value)} of its answers{_in_brackets(agreement.model_answers)}"
+        )
+        parts.append(
+            f"measured against random halves of the people it reaches {_percent(agreement.model_answers_halves)}, "
+            f"people themselves {_percent(agreement.person_answers)}"
+            if agreement.has_ceiling
+            else f"only {agreement.n_comparisons_in_halves} of {agreement.n_comparisons} comparisons were "
+            "answered by several people, too few to say what people reach among themselves"
         )
     if a.model.indecision and a.people.indecision:
         parts.append(
@@ -286,6 +289,12 @@ def _interval(rate: Rate | None) -> str:
     if rate.low is None or rate.high is None:
         return _percent(rate.value)
     return f"{100 * rate.value:.0f} % ({100 * rate.low:.0f}–{100 * rate.high:.0f})"
+
+
+def _in_brackets(rate: Rate) -> str:
+    if rate.low is None or rate.high is None:
+        return ""
+    return f" ({100 * rate.low:.0f}–{100 * rate.high:.0f}, {_counted(rate.n_clusters, rate.unit)})"
 
 
 def _signed(value: float | None) -> str:

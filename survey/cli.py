@@ -42,9 +42,7 @@ COMMANDS = {
         help="Check, add, open, rehearse, export studies.",
     ),
     "estimate": _Entry(module="estimation.cli", attribute="group", help="Turn answers into weights."),
-    "exchange": _Entry(
-        module="exchange.cli", attribute="group", help="Generate and clear pools, simulate, compare policies."
-    ),
+    "exchange": _Entry(module="exchange.cli", attribute="group", help="Generate, convert and clear pools."),
     "compare": _Entry(module="llm_compare.cli", attribute="group", help="Ask models the same and compare."),
     "db": _Entry(
         module="survey.commands.database", attribute="group", help="Migrate, check and back up the database."

@@ -25,6 +25,7 @@ from survey.design import (
     Sides,
     StudyDesign,
     Texts,
+    design_hash,
     make_profile,
 )
 from survey.design_complaints import (
@@ -77,6 +78,15 @@ def read_design_text(path: Path) -> str:
 def example_design(name: str) -> StudyDesign:
     """Return a design that ships with Equipoise, e.g. ``kidney-8``."""
     return read_design(EXAMPLES / f"{name}.toml")
+
+
+def example_with_hash(hashed: str) -> StudyDesign | None:
+    """Return the shipped design with this design hash, if there is one."""
+    for path in sorted(EXAMPLES.glob("*.toml")):
+        design = read_design(path)
+        if design_hash(design) == hashed:
+            return design
+    return None
 
 
 def parse_design(text: str, where: str = "design.toml") -> StudyDesign:

@@ -86,6 +86,16 @@ def test_from_rehearsed_answers_to_consequences_of_a_models_rule(equipoise, tmp_
     assert "<svg" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_weights_fitted_without_naming_the_design_clear_a_pool_of_the_same_study(equipoise, tmp_path):
+    equipoise("survey rehearse {examples}/kidney-numeric.toml --participants 6 --seed 2")
+    equipoise("survey export kidney-numeric --include-simulated --out answers.csv")
+    equipoise("estimate fit answers.csv --model conditional-logit --out weights.json")
+    equipoise("exchange generate --pairs 24 --ndds 2 --seed 1 --out pool.json")
+    said = equipoise("exchange clear pool.json --weights weights.json --cycle-cap 3 --chain-cap 4")
+
+    assert "proved optimal" in said
+
+
 def test_the_same_commands_give_the_same_files(equipoise, tmp_path):
     for name in ("one", "two"):
         equipoise(

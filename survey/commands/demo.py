@@ -55,7 +55,7 @@ STEPS = (
         ),
     ),
     _Step(
-        title="Weights of real people: 122 people, 15 tasks, published counts (McElfresh et al. 2021)",
+        title="Weights of real people: published counts of 62 who were offered a coin (McElfresh et al. 2021)",
         commands=(
             "survey import mcelfresh2021-study1-counts {examples}/kidney-study1-counts.csv --out {out}/people.csv",
             "estimate fit {out}/people.csv --design {examples}/kidney-study1.toml --arm with-coin "
@@ -84,7 +84,8 @@ STEPS = (
         commands=(
             "compare align {out}/people.csv "
             + " ".join(f"{{out}}/{model}.jsonl" for model in _MODELS)
-            + " --people-source 'McElfresh et al. (2021), Indecision Modeling, Study 1: counts of 122 people' "
+            + " --people-source 'McElfresh et al. (2021), Indecision Modeling, Study 1: "
+            "published counts of the 62 people who were offered the coin' "
             "--arm with-coin --pool {out}/pool.json --cycle-cap 3 --chain-cap 3 --bootstrap 200 --seed 1 "
             "--out {out}/alignment.json --report {out}/report.html",
         ),

@@ -191,7 +191,14 @@ def export_command(
     with _database() as engine, reading(engine) as session:
         study = store.find_study(session, slug, study_version)
         answers = answers_of_study(session, study, include_simulated)
+        everything = answers_of_study(session, study, include_simulated=True)
     _write(out, answers, as_json)
+    left_out = len(everything.answers) - len(answers.answers)
+    if left_out:
+        click.echo(
+            f"{left_out} answers of simulated participants are left out; --include-simulated adds them",
+            err=True,
+        )
 
 
 def _write(out: Path, answers: AnswerSet, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -66,7 +67,10 @@ def test_a_small_coefficient_keeps_its_digits(tmp_path, capsys):
         replace(
             people,
             attributes=tuple(days if a.name == "age" else a for a in people.attributes),
-            answers=[replace(a, left=in_days(a.left), right=in_days(a.right)) for a in people.answers],
+            answers=[
+                replace(a, left=in_days(a.left), right=in_days(a.right), design_hash="of another design")
+                for a in people.answers
+            ],
         ),
     )
 
@@ -75,3 +79,23 @@ def test_a_small_coefficient_keeps_its_digits(tmp_path, capsys):
     assert run(["estimate", "fit", str(path), "--arm", "with-coin", "--json"]) == 0
     value = json.loads(capsys.readouterr().out)["coefficients"]["age"]["value"]
     assert float(line.split()[1]) == pytest.approx(value, rel=1e-3)
+
+
+def test_answers_to_a_shipped_study_need_no_design_on_the_command_line(tmp_path, capsys):
+    path = tmp_path / "answers.csv"
+    write_answers(path, import_study_1_counts())
+
+    assert run(["estimate", "fit", str(path), "--arm", "with-coin", "--json"]) == 0
+    fitted = json.loads(capsys.readouterr().out)
+    assert fitted["attributes"][0]["unit"] == "year"
+    assert "drinking=heavy" in fitted["coefficients"]
+    assert "shipped design 'kidney-study1'" in " ".join(fitted["fit"]["notes"])
+
+
+def test_without_a_design_the_result_names_the_levels_it_measures_against(tmp_path, capsys):
+    people = import_study_1_counts()
+    path = tmp_path / "answers.csv"
+    write_answers(path, replace(people, answers=[replace(a, design_hash="") for a in people.answers]))
+
+    assert run(["estimate", "fit", str(path), "--arm", "with-coin"]) == 0
+    assert "seen first (drinking=none)" in capsys.readouterr().out

@@ -74,3 +74,14 @@ def test_weights_of_another_study_are_refused_even_where_every_attribute_they_ne
 
 def test_equal_priorities_are_all_one(make_pool: Callable[..., Pool]) -> None:
     assert equal_priorities(make_pool(2, 1, [])) == {"P0": 1.0, "P1": 1.0}
+
+
+def test_a_unit_that_the_weights_do_not_know_is_no_other_unit() -> None:
+    # Weights fitted from a file of answers without the design know the attributes' names, not their units.
+    study = example_design("kidney-numeric")
+    pool = generate_pool(study, n_pairs=3, n_ndds=0, seed=1)
+    attributes = [replace(a, unit="") for a in study.attributes if isinstance(a, NumericAttribute)]
+    coefficients = {a.name: Estimate(value=-0.1) for a in attributes}
+
+    found = priorities(pool, AttributeWeights(attributes=tuple(attributes), coefficients=coefficients))
+    assert len(found) == 3

@@ -207,8 +207,8 @@ def test_the_summary_puts_the_ceiling_beside_the_agreement(report):
     text = summary(report.results[0])
 
     assert re.search(
-        r"makes the people's most frequent choice in \d+ % of its answers, "
-        r"people among themselves in \d+ % \(half against half\)",
+        r"makes the people's most frequent choice in \d+ % of its answers \(\d+–\d+, 13 comparisons\); "
+        r"measured against random halves of the people it reaches \d+ %, people themselves \d+ %",
         text,
     )
 
@@ -299,3 +299,16 @@ def test_the_only_attribute_has_all_the_effect_whatever_its_uncertainty(report):
 
     (share,) = effect_shares(fit, [10.0])
     assert (share.value, share.low, share.high) == (-1, -1, -1)
+
+
+def test_a_ceiling_from_a_few_comparisons_is_not_shown(report, tmp_path):
+    first = report.results[0]
+    agreement = replace(first.alignment.agreement, n_comparisons=200, n_comparisons_in_halves=3)
+    few = replace(first, alignment=replace(first.alignment, agreement=agreement))
+    write_report(tmp_path / "report.html", replace(report, results=[few]))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    assert "only 3 of 200 comparisons were answered by several people" in summary(few)
+    assert "measured against random halves" not in summary(few)
+    row = page[page.index(f'<th scope="row">{few.label}</th>', page.index("Agreement with people")) :]
+    assert row.split("</td>")[0].endswith("–")
