@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from estimation.bradley_terry import indecision_note, prior_note
 from estimation.choice_model import LAMBDA, Array, check_estimable, maximize, model_cells
 from estimation.dataset import ChoiceData
-from estimation.results import Fit, Model
+from estimation.results import Fit, Model, indecision_note, prior_note
 from estimation.uncertainty import uncertainty
 from estimation.weights import AttributeWeights, Estimate
 from survey.design import Attribute, CategoricalAttribute, Profile

@@ -10,7 +10,7 @@ from estimation.choice_model import Array, maximize, model_cells
 from estimation.connectivity import check_connected
 from estimation.dataset import LEFT, RIGHT, ChoiceData
 from estimation.errors import DidNotConverge
-from estimation.results import Fit, Model
+from estimation.results import Fit, Model, indecision_note, prior_note
 from estimation.uncertainty import uncertainty
 from estimation.weights import Estimate, ProfileWeights
 
@@ -103,24 +103,6 @@ def fit_bradley_terry(
         residual=maximum.residual,
         newton_difference=disagreement,
         notes=(*data.notes, *indecision_note(data), *prior_note(prior_answers), *spread.notes),
-    )
-
-
-def indecision_note(data: ChoiceData) -> tuple[str, ...]:
-    """Say how many indecisions a model of decided answers leaves out."""
-    if not data.n_indecisions:
-        return ()
-    return (
-        f"{data.n_indecisions} of {data.n_answers} answers were indecision and are left out of this model",
-    )
-
-
-def prior_note(prior_answers: float) -> tuple[str, ...]:
-    """Say that an estimate is regularized."""
-    if not prior_answers:
-        return ()
-    return (
-        f"regularized by {prior_answers:g} prior answers, spread evenly over comparisons and alternatives",
     )
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from estimation.dataset import Clustering
+from estimation.dataset import ChoiceData, Clustering
 from estimation.weights import Estimate, PriorityWeights
 
 
@@ -61,3 +61,21 @@ class Fit:
     def mean_log_likelihood(self) -> float:
         """Per answer used."""
         return self.log_likelihood / self.n_answers
+
+
+def indecision_note(data: ChoiceData) -> tuple[str, ...]:
+    """Say how many indecisions a model of decided answers leaves out."""
+    if not data.n_indecisions:
+        return ()
+    return (
+        f"{data.n_indecisions} of {data.n_answers} answers were indecision and are left out of this model",
+    )
+
+
+def prior_note(prior_answers: float) -> tuple[str, ...]:
+    """Say that an estimate is regularized."""
+    if not prior_answers:
+        return ()
+    return (
+        f"regularized by {prior_answers:g} prior answers, spread evenly over comparisons and alternatives",
+    )

@@ -21,6 +21,7 @@ from survey.design import StudyDesign, design_hash
 from survey.design_file import parse_design, read_design, read_design_text
 from survey.errors import SurveyError
 from survey.export import answers_of_study
+from survey.overview import overview_of
 from survey.published_answers import import_published
 from survey.tables import StudyRow
 
@@ -191,9 +192,8 @@ def export_command(
     with _database() as engine, reading(engine) as session:
         study = store.find_study(session, slug, study_version)
         answers = answers_of_study(session, study, include_simulated)
-        everything = answers_of_study(session, study, include_simulated=True)
+        left_out = 0 if include_simulated else overview_of(session, study, simulated=True).answers
     _write(out, answers, as_json)
-    left_out = len(everything.answers) - len(answers.answers)
     if left_out:
         click.echo(
             f"{left_out} answers of simulated participants are left out; --include-simulated adds them",

@@ -78,6 +78,20 @@ def test_a_dry_run_shows_the_plan_and_asks_nothing(run, tmp_path):
     assert "already stored 0, to be asked 56" in run().stderr
 
 
+def test_a_dry_run_of_a_paid_model_needs_no_key_and_no_file_and_the_run_itself_needs_both(
+    monkeypatch, tmp_path
+):
+    from survey.cli import run as equipoise
+
+    monkeypatch.setenv("EQUIPOISE_STATE_DIR", str(tmp_path))
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    asked = ["compare", "ask", str(EXAMPLES / "kidney-8.toml"), "--model", "openai/gpt-4o"]
+
+    assert equipoise([*asked, "--dry-run"]) == 0
+    assert equipoise(asked) == 2
+    assert equipoise([*asked, "--out", str(tmp_path / "replies.jsonl")]) == 2
+
+
 def test_the_arm_decides_whether_indecision_is_offered(run, tmp_path):
     run("--arm", "no-coin", "--comparisons", "5", design="kidney-numeric")
     replies = read_replies(tmp_path / "replies.jsonl").replies

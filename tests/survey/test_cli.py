@@ -93,7 +93,9 @@ def test_a_study_goes_from_file_to_export(equipoise: Run, tmp_path: Path) -> Non
     assert rehearsed["known_coefficients"].keys() == {"age", "health=poor"}
     assert "short version 1: closed" in equipoise("survey", "close", "short")[1]
     assert [s["state"] for s in json.loads(equipoise("survey", "list", "--json")[1])] == ["closed"]
-    assert "0 answers" in equipoise("survey", "export", "short", "--out", "people.csv")[1]
+    _, said, hint = equipoise("survey", "export", "short", "--out", "people.csv")
+    assert "0 answers" in said
+    assert "8 answers of simulated participants are left out; --include-simulated" in hint
     code, said, _ = equipoise(
         "survey", "export", "short", "--include-simulated", "--out", "all.csv", "--json"
     )
