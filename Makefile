@@ -36,6 +36,12 @@ format: $(VENV)/.installed-dev ## format the code and mend what the linter can
 bench: $(VENV)/.installed-dev ## run the benchmarks
 	@for b in benchmarks/*.py; do echo "== $$b"; OMP_NUM_THREADS=1 $(BIN)/python $$b || exit 1; done
 
+words: $(VENV)/.installed-dev ## find our own words on the pages, update and compile their translations
+	@mkdir -p var
+	$(BIN)/pybabel -q extract -F babel.cfg -k lazy_gettext --add-location=file --sort-by-file -o var/words.pot .
+	$(BIN)/pybabel -q update -i var/words.pot -d survey/web/translations --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -w 100
+	$(BIN)/pybabel -q compile -d survey/web/translations
+
 constraints: $(VENV)/.installed-dev ## pin what is installed now
 	(head -n 1 constraints.txt; $(BIN)/pip freeze --exclude-editable) > constraints.new
 	mv constraints.new constraints.txt
@@ -55,4 +61,4 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-.PHONY: help demo serve test test-long check format bench constraints clean
+.PHONY: help demo serve test test-long check format bench words constraints clean

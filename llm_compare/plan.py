@@ -14,6 +14,7 @@ from llm_compare.errors import CannotAsk
 from llm_compare.prompts import TEMPLATE, Labels, Message, labels, messages
 from survey.answers import Answer, Presentation, Role
 from survey.design import Arm, Comparison, Profile, StudyDesign, design_hash
+from survey.languages import worded
 
 SCRIPTED = "scripted/"
 """Beginning of the names of respondents that follow a script; see ``scripted``."""
@@ -131,6 +132,8 @@ def plan_requests(
     if repeats < 1:
         raise CannotAsk(f"repeats = {repeats}: ask at least once")
     hashed = design_hash(design)
+    # Wording variants are arms: a model reads what the people of that arm read.
+    read = worded(design, arm=arm.name, language=design.language)
     order = tuple(a.name for a in design.attributes)
     requests: list[Request] = []
     for comparison in comparisons:
@@ -145,7 +148,7 @@ def plan_requests(
                 indecision_offered=arm.indecision_offered,
                 position=1,
             )
-            asked, called = messages(design, shown), labels(design, shown)
+            asked, called = messages(read, shown), labels(read, shown)
             requests.extend(
                 Request(
                     model=model,
@@ -193,7 +196,7 @@ def comparisons_to_ask(
 def comparisons_answered(answers: Iterable[Answer]) -> tuple[Comparison, ...]:
     """Return the different comparisons that were answered, attention checks left out, in order of appearance.
 
-    Two equal profiles, as random designs sometimes show, are no comparison.
+    Two equal profiles, shown on purpose or by chance, are no comparison.
     """
     return tuple(
         dict.fromkeys(a.comparison for a in answers if a.role is not Role.CHECK and a.left != a.right)

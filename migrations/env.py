@@ -6,7 +6,8 @@ from alembic import context
 from sqlalchemy import Connection
 
 from survey.config import load_settings
-from survey.db import load_tables, make_engine
+from survey.db import make_engine
+from survey.migration import load_tables
 
 
 def run_on(connection: Connection) -> None:

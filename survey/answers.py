@@ -35,8 +35,17 @@ class Role(StrEnum):
     """Why a comparison was shown."""
 
     MAIN = "main"
+    """To learn what counts: the only role that estimates use."""
     CHECK = "check"
+    """Listed or instructed, with an expected answer."""
     REPEAT = "repeat"
+    """An earlier comparison with the sides exchanged."""
+    DOMINATED = "dominated"
+    """One patient is at least as good in everything."""
+    IDENTICAL = "identical"
+    """A profile beside itself."""
+    PRACTICE = "practice"
+    """Before the first comparison, not scored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +61,17 @@ class Presentation:
     role: Role = Role.MAIN
     draw_rule: str = ""
     """How this comparison came to be drawn, in words."""
+    draw_probability: float | None = None
+    """Probability with which the rule put this comparison here, given all drawn before; None where the design, not
+    a draw, put it here."""
+    expected: Choice | None = None
+    """The answer that a check or a dominated comparison expects."""
+    repeat_of: int | None = None
+    """Position of the comparison that this one repeats."""
+    note: str = ""
+    """A line that stands with the comparison, e.g. an instructed check's."""
+    highlighted: bool = False
+    """Whether rows in which the patients differ were emphasized."""
 
     @property
     def comparison(self) -> Comparison:

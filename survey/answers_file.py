@@ -7,54 +7,175 @@ alone. Importers of published data sets are in ``published_answers``.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
 from typing import TypeVar
 
 from survey.answers import Answer, AnswerSet, Choice, RespondentKind, Role
+from survey.columns import CellKind, Column, write_csv
 from survey.design import (
     Attribute,
     CategoricalAttribute,
     Level,
     NumericAttribute,
     Profile,
+    Value,
     make_profile,
     plain_number,
 )
 from survey.errors import BadAnswers, BadProfile
 
 _Words = TypeVar("_Words", Choice, RespondentKind, Role)
+_Row = TypeVar("_Row")
 
-COLUMNS = (
-    "respondent",
-    "kind",
-    "wave",
-    "arm",
-    "position",
-    "left",
-    "right",
-    "choice",
-    "indecision_offered",
-    "reason",
-    "seconds",
-    "seconds_missing",
-    "role",
-    "presented_at",
-    "answered_at",
-    "design_hash",
+_CHOICES = {
+    Choice.LEFT.value: "the profile in column 'left'",
+    Choice.RIGHT.value: "the profile in column 'right'",
+    Choice.INDECISION.value: "cannot or would not say: an answer, never missing data",
+}
+ROLE_MEANINGS = {
+    Role.MAIN.value: "to learn what counts: the only role that estimates use",
+    Role.CHECK.value: "listed or instructed, with an expected answer",
+    Role.REPEAT.value: "an earlier comparison with the sides exchanged",
+    Role.DOMINATED.value: "one patient is at least as good in everything",
+    Role.IDENTICAL.value: "a profile beside itself",
+    Role.PRACTICE.value: "before the first comparison, not scored",
+}
+"""Why a comparison was shown, in words."""
+
+ANSWER_COLUMNS: tuple[Column[Answer], ...] = (
+    Column(
+        name="respondent",
+        kind=CellKind.TEXT,
+        meaning="pseudonymous id, or the model; empty where a source does not say who answered. Respondents of a "
+        "rehearsal have ids that begin with 'sim-'",
+        cell=lambda a: a.respondent,
+    ),
+    Column(
+        name="kind",
+        kind=CellKind.WORD,
+        meaning="who answered",
+        values={RespondentKind.HUMAN.value: "a person", RespondentKind.MODEL.value: "a language model"},
+        cell=lambda a: a.kind.value,
+    ),
+    Column(
+        name="wave",
+        kind=CellKind.WHOLE,
+        meaning="administration of the study to the same respondents, from 1; of a model, the repeat",
+        cell=lambda a: a.wave,
+    ),
+    Column(name="arm", kind=CellKind.WORD, meaning="randomized condition", cell=lambda a: a.arm),
+    Column(
+        name="position",
+        kind=CellKind.WHOLE,
+        meaning="place among the respondent's comparisons of the wave, from 1; empty where unknown",
+        cell=lambda a: a.position,
+    ),
+    Column(
+        name="left", kind=CellKind.TEXT, meaning="id of the profile on the left", cell=lambda a: a.left.id
+    ),
+    Column(
+        name="right", kind=CellKind.TEXT, meaning="id of the profile on the right", cell=lambda a: a.right.id
+    ),
+    Column(
+        name="choice",
+        kind=CellKind.WORD,
+        meaning="the answer that counts",
+        values=_CHOICES,
+        cell=lambda a: a.choice.value,
+    ),
+    Column(
+        name="indecision_offered",
+        kind=CellKind.YES_NO,
+        meaning="whether the comparison offered indecision as an answer",
+        cell=lambda a: a.indecision_offered,
+    ),
+    Column(
+        name="reason",
+        kind=CellKind.WORD,
+        meaning="reason given for an indecision; empty where none was asked or given",
+        cell=lambda a: a.reason,
+    ),
+    Column(
+        name="seconds",
+        kind=CellKind.NUMBER,
+        digits=3,
+        unit="seconds",
+        meaning="time from showing to answering, by the browser's clock; empty where it is missing or not to be "
+        "believed",
+        cell=lambda a: a.seconds,
+    ),
+    Column(
+        name="seconds_missing",
+        kind=CellKind.TEXT,
+        meaning="why 'seconds' is empty",
+        cell=lambda a: a.seconds_missing,
+    ),
+    Column(
+        name="role",
+        kind=CellKind.WORD,
+        meaning="why the comparison was shown",
+        values={k: v for k, v in ROLE_MEANINGS.items() if k != Role.PRACTICE},
+        cell=lambda a: a.role.value,
+    ),
+    Column(
+        name="presented_at",
+        kind=CellKind.TIME,
+        meaning="when the server sent the respondent to the comparison, last if that happened more than once",
+        cell=lambda a: a.presented_at,
+    ),
+    Column(
+        name="answered_at",
+        kind=CellKind.TIME,
+        meaning="when the server stored the answer",
+        cell=lambda a: a.answered_at,
+    ),
+    Column(
+        name="design_hash",
+        kind=CellKind.TEXT,
+        meaning="SHA-256 of the content of the design that was shown",
+        cell=lambda a: a.design_hash,
+    ),
 )
+COLUMNS = tuple(column.name for column in ANSWER_COLUMNS)
+
+
+def answer_columns(attributes: Sequence[Attribute]) -> tuple[Column[Answer], ...]:
+    """Return every column of an answers file whose profiles have these attributes."""
+    return (
+        *ANSWER_COLUMNS,
+        *profile_columns("left", attributes, lambda a: a.left.as_dict()),
+        *profile_columns("right", attributes, lambda a: a.right.as_dict()),
+    )
+
+
+def profile_columns(
+    side: str, attributes: Sequence[Attribute], values_of: Callable[[_Row], Mapping[str, Value]]
+) -> tuple[Column[_Row], ...]:
+    """Return one column per attribute of the profile on one side, so that a file stands alone."""
+    return tuple(_profile_column(side, attribute, values_of) for attribute in attributes)
+
+
+def _profile_column(
+    side: str, attribute: Attribute, values_of: Callable[[_Row], Mapping[str, Value]]
+) -> Column[_Row]:
+    name, meaning = f"{side}.{attribute.name}", f"{attribute.label}, of the profile on the {side}"
+
+    def cell(row: _Row) -> Value:
+        return values_of(row)[attribute.name]
+
+    if isinstance(attribute, CategoricalAttribute):
+        words = {level.name: level.words for level in attribute.levels}
+        return Column(name=name, kind=CellKind.WORD, meaning=meaning, values=words, cell=cell)
+    return Column(name=name, kind=CellKind.NUMBER, meaning=meaning, unit=attribute.unit, cell=cell)
 
 
 def write_answers(path: Path, answer_set: AnswerSet) -> None:
     """Write answers to ``path``. The same answers give the same bytes."""
-    names = [a.name for a in answer_set.attributes]
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*COLUMNS, *(f"{side}.{name}" for side in ("left", "right") for name in names)])
-        for answer in answer_set.answers:
-            writer.writerow([*_fixed_cells(answer), *_profile_cells(answer, names)])
+        write_csv(file, answer_columns(answer_set.attributes), answer_set.answers)
 
 
 def read_answers(path: Path, attributes: Sequence[Attribute] | None = None) -> AnswerSet:
@@ -116,36 +237,6 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise BadAnswers(f"{path}: {error.strerror}; name an existing file") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadAnswers(f"{path}: is not a UTF-8 CSV file ({error})") from None
-
-
-def _fixed_cells(answer: Answer) -> list[str]:
-    return [
-        answer.respondent or "",
-        answer.kind.value,
-        str(answer.wave),
-        answer.arm,
-        "" if answer.position is None else str(answer.position),
-        answer.left.id,
-        answer.right.id,
-        answer.choice.value,
-        "yes" if answer.indecision_offered else "no",
-        answer.reason,
-        "" if answer.seconds is None else f"{answer.seconds:.3f}",
-        answer.seconds_missing,
-        answer.role.value,
-        _time_text(answer.presented_at),
-        _time_text(answer.answered_at),
-        answer.design_hash,
-    ]
-
-
-def _profile_cells(answer: Answer, names: Iterable[str]) -> list[str]:
-    names = list(names)
-    return [str(profile[name]) for profile in (answer.left, answer.right) for name in names]
-
-
-def _time_text(moment: datetime | None) -> str:
-    return "" if moment is None else moment.isoformat(timespec="milliseconds")
 
 
 def _answer(

@@ -13,12 +13,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from survey.config import Settings, secrets_of
 from survey.db import reading
-from survey.web import errors, logs, participate, research, security
+from survey.web import access, api, errors, interface, limits, logs, participate, research, security
 from survey.web.context import Context, keep_context
 
 # Researcher's pages of the other packages: loaded by name, so that the survey imports none of them.
 OTHER_BLUEPRINTS = ("estimation.web", "exchange.web", "llm_compare.web")
-MOST_UPLOADED_BYTES = 2_000_000
 
 
 def create_app(settings: Settings, engine: Engine) -> Flask:
@@ -27,9 +26,12 @@ def create_app(settings: Settings, engine: Engine) -> Flask:
     configure(app, settings, engine)
     logs.log_requests(app, settings.log_level)
     security.protect(app, settings)
+    interface.speak(app)
     errors.register(app)
+    access.keep_sessions(app)
     register_pages(app)
     register_other_packages(app)
+    limits.limit_requests(app, settings)
     return app
 
 
@@ -38,22 +40,23 @@ def configure(app: Flask, settings: Settings, engine: Engine) -> None:
     secrets = secrets_of(settings)
     app.config.update(
         SECRET_KEY=secrets.secret_key,
-        MAX_CONTENT_LENGTH=MOST_UPLOADED_BYTES,
         # A participant may pause for hours: the token lives as long as the session.
         WTF_CSRF_TIME_LIMIT=None,
     )
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
     keep_context(app, Context(settings=settings, secrets=secrets, engine=engine))
-    CSRFProtect(app)
+    # The API knows no cookies: only a bearer token opens it, so no other site can act in somebody's name.
+    CSRFProtect(app).exempt(api.blueprint)
     if settings.trusted_proxies:
         n = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
 
 
 def register_pages(app: Flask) -> None:
-    """Add the participant's and the researcher's pages, and the health check."""
+    """Add the participant's and the researcher's pages, the programs' API, and the health check."""
     app.register_blueprint(participate.blueprint)
     app.register_blueprint(research.blueprint)
+    app.register_blueprint(api.blueprint)
 
     @app.get("/")
     def home() -> str:

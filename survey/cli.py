@@ -39,13 +39,20 @@ COMMANDS = {
     "survey": _Entry(
         module="survey.commands.studies",
         attribute="group",
-        help="Check, add, open, rehearse, export studies.",
+        help="Check, add, open, preregister, rehearse, export studies.",
     ),
     "estimate": _Entry(module="estimation.cli", attribute="group", help="Turn answers into weights."),
     "exchange": _Entry(module="exchange.cli", attribute="group", help="Generate, convert and clear pools."),
     "compare": _Entry(module="llm_compare.cli", attribute="group", help="Ask models the same and compare."),
     "db": _Entry(
-        module="survey.commands.database", attribute="group", help="Migrate, check and back up the database."
+        module="survey.commands.database",
+        attribute="group",
+        help="Migrate, check, examine, back up the database.",
+    ),
+    "account": _Entry(
+        module="survey.commands.accounts",
+        attribute="group",
+        help="Add and change researchers' accounts and API tokens.",
     ),
     "config": _Entry(module="survey.commands.settings", attribute="config", help="Show every setting."),
 }

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -68,7 +69,8 @@ class Settings(BaseSettings):
         None, description="Signs cookies. Unset: made once and kept in <state_dir>/secret_key."
     )
     research_token: SecretStr | None = Field(
-        None, description="Opens the researcher's pages. Unset: derived from the secret key."
+        None,
+        description="Opens the researcher's pages while there is no account. Unset: derived from the secret key.",
     )
     host: str = Field("127.0.0.1", description="Address that 'equipoise serve' listens on.")
     port: _Port = Field(8000, description="Port that 'equipoise serve' listens on.")
@@ -80,9 +82,18 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[int, Field(ge=0)] = Field(
         0, description="How many reverse proxies in front may state the visitor's scheme and host."
     )
+    rate_limits: Literal["on", "off"] = Field(
+        "on",
+        description="Whether sign-ins, starts, participants' forms and API calls are limited; off for load tests.",
+    )
+    rate_limit_storage: str = Field(
+        "memory://",
+        description="Where limited requests are counted: memory:// (each process counts for itself, so with two "
+        "workers a limit can be twice as large), or redis://host, memcached://host ... (counted together).",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
 
-    @field_validator("secret_key")
+    @field_validator("secret_key", "research_token")
     @classmethod
     def _is_hard_to_guess(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None and len(key.get_secret_value()) < SHORTEST_KEY:
@@ -91,6 +102,27 @@ class Settings(BaseSettings):
                 "python3 -c 'import secrets; print(secrets.token_hex(32))'"
             )
         return key
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_origin(cls, url: str) -> str:
+        """Refuse what would make wrong links: pages are served at the root of a host and nowhere else."""
+        if not url:
+            return url
+        no_address = "is not an address such as https://study.example.org"
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            raise ValueError(no_address) from None
+        if not usable or not url.isascii() or not url.isprintable() or set(url) & set(" @\\\"'<>"):
+            raise ValueError(no_address)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if url not in (origin, f"{origin}/"):
+            raise ValueError(
+                f"holds more than scheme, host and port; write {origin} (a service under a path is not supported)"
+            )
+        return url
 
     @property
     def base_url(self) -> str:
@@ -171,6 +203,9 @@ def described(settings: Settings) -> list[dict[str, str]]:
             shown = REDACTED
         elif name == "database_url":
             shown = make_url(value).render_as_string(hide_password=True)
+        elif name == "rate_limit_storage":
+            # Such an address may hold a password, in forms that no one parser knows.
+            shown = f"{value.partition('://')[0]}://{REDACTED}" if "@" in value else value
         else:
             shown = "" if value is None else str(value)
         rows.append({"name": PREFIX + name.upper(), "value": shown, "meaning": field.description or ""})

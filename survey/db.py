@@ -1,21 +1,14 @@
-"""The database: engine, sessions, migration. What is in it stands in ``tables``, what we ask of it in ``store``."""
+"""The database: engine and sessions. Its tables: ``tables``; questions to it: ``store``; upgrade: ``migration``."""
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     JSON,
     Connection,
@@ -25,8 +18,6 @@ from sqlalchemy import (
     MetaData,
     create_engine,
     event,
-    inspect,
-    text,
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -36,9 +27,10 @@ from sqlalchemy.types import TypeDecorator
 from survey.config import Settings
 from survey.errors import SurveyError
 
-MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 BUSY_TIMEOUT_MILLISECONDS = 10_000
 _READ_ONLY = "equipoise_read_only"
+_ERASED = "equipoise_erased"
+_TRUNCATION_MILLISECONDS = 2_000
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -118,13 +110,17 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MILLISECONDS}")
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
+        # What is deleted is overwritten: whoever is erased must not be found in the file's free pages.
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         read_only = connection.get_execution_options().get(_READ_ONLY, False)
-        connection.exec_driver_sql(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+        if connection.info.get(_READ_ONLY) is not read_only:
+            connection.exec_driver_sql(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+            connection.info[_READ_ONLY] = read_only
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
@@ -157,21 +153,47 @@ def writing(engine: Engine) -> Iterator[Session]:
     try:
         with Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
+        if session.info.get(_ERASED) and engine.dialect.name == "sqlite":
+            _empty_log(engine)
     except OperationalError as error:
-        raise _unavailable(engine.url, error) from error
+        raise unavailable(engine.url, error) from error
+
+
+def leave_no_trace(session: Session) -> None:
+    """Once the transaction is committed, remove from SQLite's write-ahead log what it deleted."""
+    session.info[_ERASED] = True
+
+
+def _empty_log(engine: Engine) -> None:
+    """Move the write-ahead log into the database and cut it to nothing; older copies of pages stand in it.
+
+    Somebody who reads for long may be in the way; then it happens with the next erasure or when the service stops.
+    """
+    driver = engine.raw_connection()
+    try:
+        cursor = driver.cursor()
+        # Others wait meanwhile, and must not wait in vain.
+        cursor.execute(f"PRAGMA busy_timeout={_TRUNCATION_MILLISECONDS}")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MILLISECONDS}")
+    finally:
+        driver.close()
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
-    """Yield a session that cannot write: the database itself refuses. Raises as :func:`writing` does."""
+    """Yield a session that cannot write: the database itself refuses. Raises as :func:`writing` does.
+
+    All of its queries see the database at one moment, so that an export of a running study agrees with itself.
+    """
     reader = engine.execution_options(**{_READ_ONLY: True})
     if engine.dialect.name == "postgresql":
-        reader = reader.execution_options(postgresql_readonly=True)
+        reader = reader.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
     try:
         with Session(reader, expire_on_commit=False) as session:
             yield session
     except OperationalError as error:
-        raise _unavailable(engine.url, error) from error
+        raise unavailable(engine.url, error) from error
 
 
 def assert_rules(engine: Engine, *, foreign_keys: bool = True) -> None:
@@ -191,6 +213,7 @@ def assert_rules(engine: Engine, *, foreign_keys: bool = True) -> None:
             "busy_timeout": BUSY_TIMEOUT_MILLISECONDS,
             "foreign_keys": int(foreign_keys),
             "synchronous": 2,
+            "secure_delete": 1,
         }
         for pragma, value in wanted.items():
             found = connection.exec_driver_sql(f"PRAGMA {pragma}").scalar()
@@ -206,19 +229,22 @@ def assert_rules(engine: Engine, *, foreign_keys: bool = True) -> None:
 def open_database(settings: Settings) -> Engine:
     """Return an engine on a database that is ready for use.
 
-    An embedded SQLite file that does not exist yet is created and migrated. Anything else that is behind is an
-    error: changing tables under a running study is the operator's decision.
+    An embedded SQLite file that does not exist yet is made; processes that start at the same moment make one.
+    Anything else that is behind is an error: changing tables under a running study is the operator's decision.
     """
+    # Here, because migrations themselves need the engine made above.
+    from survey.migration import make_embedded, require_current
+
     file = sqlite_file(settings.database_url)
     if file is not None and not file.exists():
-        upgrade(settings.database_url)
+        make_embedded(file)
     engine = make_engine(settings.database_url)
     try:
         assert_rules(engine)
         require_current(engine)
     except DBAPIError as error:
         engine.dispose()
-        raise _unavailable(engine.url, error) from error
+        raise unavailable(engine.url, error) from error
     except SurveyError:
         engine.dispose()
         raise
@@ -233,173 +259,8 @@ def sqlite_file(url: str) -> Path | None:
     return Path(str(parsed.database))
 
 
-# --- migration -----------------------------------------------------------------------------------------
-
-
-def load_tables() -> MetaData:
-    """Import every package's table module and return the tables; the migrations are compared with them."""
-    importlib.import_module("survey.tables")
-    if importlib.util.find_spec("llm_compare") and importlib.util.find_spec("llm_compare.tables"):
-        importlib.import_module("llm_compare.tables")
-    return Base.metadata
-
-
-def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database to ``revision``, in one transaction; a populated SQLite file is backed up first.
-
-    Raises
-    ------
-    MigrationFailed
-        Rows were lost or left dangling. Nothing was changed.
-    """
-    file = sqlite_file(url)
-    if file is not None:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DatabaseUnavailable(
-                f"{file}: its folder cannot be made ({error.strerror}); check EQUIPOISE_DATABASE_URL"
-            ) from None
-    engine = make_engine(url, foreign_keys=False)
-    try:
-        assert_rules(engine, foreign_keys=False)
-        if file is not None and _is_behind_and_populated(engine, revision):
-            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-            backup(url, file.with_name(f"{file.name}.before-upgrade-{stamp}"))
-        with engine.begin() as connection:
-            before = _row_counts(connection)
-            config = _alembic_config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
-            _assert_nothing_lost(connection, before)
-    except DBAPIError as error:
-        raise _unavailable(engine.url, error) from error
-    finally:
-        engine.dispose()
-
-
-def require_current(engine: Engine) -> None:
-    """Raise :class:`DatabaseBehind` unless the database is at this version's newest migration."""
-    with engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_heads()
-    script = ScriptDirectory.from_config(_alembic_config())
-    if set(found) == set(script.get_heads()):
-        return
-    where = engine.url.render_as_string(hide_password=True)
-    known = {revision.revision for revision in script.walk_revisions()}
-    if set(found) - known:
-        raise DatabaseBehind(
-            f"{where}: was migrated by a newer Equipoise (revision {', '.join(found)}); install that version"
-        )
-    state = f"is at revision {', '.join(found)}" if found else "has no tables yet"
-    raise DatabaseBehind(f"{where}: {state}; run 'equipoise db upgrade'")
-
-
-def check_database(url: str) -> list[str]:
-    """Check a database without changing it; return how its tables differ from the models.
-
-    Raises
-    ------
-    DatabaseBehind, DatabaseUnavailable
-        It is not migrated, does not keep the rules, or cannot be reached.
-    """
-    file = sqlite_file(url)
-    if file is not None and not file.exists():
-        raise DatabaseBehind(f"{file}: there is no database yet; run 'equipoise db upgrade'")
-    engine = make_engine(url)
-    try:
-        require_current(engine)
-        assert_rules(engine)
-        return schema_differences(engine)
-    except DBAPIError as error:
-        raise _unavailable(engine.url, error) from error
-    finally:
-        engine.dispose()
-
-
-def schema_differences(engine: Engine) -> list[str]:
-    """Return how the database's tables differ from the models; empty when migrations and models agree."""
-    metadata = load_tables()
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return [str(difference) for difference in compare_metadata(context, metadata)]
-
-
-def backup(url: str, target: Path) -> None:
-    """Write a consistent copy of a SQLite database, also while it is in use.
-
-    Raises
-    ------
-    DatabaseUnavailable
-        The database is not SQLite, there is no such file, or ``target`` exists.
-    """
-    file = sqlite_file(url)
-    if file is None:
-        raise DatabaseUnavailable(
-            "only an embedded SQLite database is backed up here; for PostgreSQL run "
-            "pg_dump --format=custom --file=equipoise.dump DATABASE"
-        )
-    if not file.exists():
-        raise DatabaseUnavailable(f"{file}: there is no database to back up")
-    if target.exists():
-        raise DatabaseUnavailable(f"{target}: exists already; name a new file")
-    engine = make_engine(url)
-    try:
-        # VACUUM is refused inside a transaction, so this goes to the driver, which begins none of its own.
-        driver = engine.raw_connection()
-        try:
-            driver.cursor().execute("VACUUM INTO ?", (str(target),))
-        finally:
-            driver.close()
-    except (sqlite3.Error, DBAPIError) as error:
-        raise DatabaseUnavailable(
-            f"{target}: {file} could not be copied there ({error}); name a file in an existing folder with room"
-        ) from error
-    finally:
-        engine.dispose()
-
-
-def _alembic_config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return config
-
-
-def _is_behind_and_populated(engine: Engine, revision: str) -> bool:
-    with engine.connect() as connection:
-        current = set(MigrationContext.configure(connection).get_current_heads())
-        target = ScriptDirectory.from_config(_alembic_config()).as_revision_number(revision)
-        wanted = {target} if isinstance(target, str) else set(target or ())
-        return current != wanted and any(_row_counts(connection).values())
-
-
-def _row_counts(connection: Connection) -> dict[str, int]:
-    quote = connection.dialect.identifier_preparer.quote
-    return {
-        table: connection.execute(text(f"SELECT count(*) FROM {quote(table)}")).scalar_one()  # noqa: S608 - own tables
-        for table in inspect(connection).get_table_names()
-        if table != "alembic_version"
-    }
-
-
-def _assert_nothing_lost(connection: Connection, before: dict[str, int]) -> None:
-    after = _row_counts(connection)
-    lost = [
-        # A table that is gone lost its rows too: a migration that renames one has to say so here.
-        f"{table}: {n} rows before, {after.get(table, 0)} after"
-        for table, n in before.items()
-        if after.get(table, 0) < n
-    ]
-    if connection.dialect.name == "sqlite":
-        dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-        lost += [f"{row[0]}: row {row[1]} refers to a missing row of {row[2]}" for row in dangling]
-    if lost:
-        raise MigrationFailed(
-            "the migration was undone because it would have lost data:\n  " + "\n  ".join(lost)
-        )
-
-
-def _unavailable(url: URL, error: DBAPIError) -> DatabaseUnavailable:
+def unavailable(url: URL, error: DBAPIError) -> DatabaseUnavailable:
+    """Return what to raise when the database behind ``url`` cannot be used: in words, without the password."""
     where = url.render_as_string(hide_password=True)
     reason = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
     return DatabaseUnavailable(

@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from itertools import combinations, product
 from math import comb, prod
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from survey.errors import BadProfile
+from survey.participation import EndingPage, Exclusions, Quotas, Recruitment, Waves
+from survey.questionnaire import Comprehension, FormQuestion, Option
 
 Value: TypeAlias = str | int | float
 """A level's name (categorical attribute) or a number in the attribute's unit (numeric attribute)."""
@@ -26,6 +28,9 @@ Value: TypeAlias = str | int | float
 LISTABLE = 5_000
 # Two or more profiles yield a new comparison within a few draws; a design that needs more cannot yield so many.
 _MOST_DRAWS_PER_COMPARISON = 1_000
+# Fields that came after the first designs were hashed: at their default they are left out of the hash, so that a
+# design that does not use them keeps the hash it had.
+_LATER = {"left out of the hash at its default": True}
 
 
 class Favours(StrEnum):
@@ -209,6 +214,10 @@ class ComparisonKind(StrEnum):
     ALL_PAIRS = "all_pairs"
     LIST = "list"
     RANDOM = "random"
+    BALANCED = "balanced"
+    """Those asked least often so far, so that all are asked equally often."""
+    ADAPTIVE = "adaptive"
+    """Those whose answers say most about the weights, within bounds of balance."""
 
 
 class Sides(StrEnum):
@@ -216,6 +225,8 @@ class Sides(StrEnum):
 
     RANDOM = "random"
     """Drawn per presentation, balanced within a respondent as far as their number is even."""
+    BALANCED = "balanced"
+    """Each profile as often left as right within a respondent, or once more often."""
     FIXED = "fixed"
     """As listed in the design."""
 
@@ -226,6 +237,15 @@ class AttributeOrder(StrEnum):
     PER_RESPONDENT = "per_respondent"
     PER_COMPARISON = "per_comparison"
     FIXED = "fixed"
+
+
+class Highlight(StrEnum):
+    """Whether rows in which the patients differ are emphasized, alike for both."""
+
+    OFF = "off"
+    ON = "on"
+    RANDOM = "random"
+    """Drawn per respondent, each with probability one half."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,14 +265,79 @@ class Indecision:
     label: str = "Flip a coin"
     explanation: str = ""
     """Follows the instructions of respondents who are offered it, and of nobody else."""
+    reasons: tuple[Option, ...] = field(default=(), metadata=_LATER)
+    """Offered after an indecision, in random order, and may be skipped; empty: no reason is asked."""
+    reason_question: str = field(default="", metadata=_LATER)
+    strict: bool = field(default=False, metadata=_LATER)
+    """Whether "and if you had to choose?" follows an indecision."""
+    strict_question: str = field(default="", metadata=_LATER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """A randomized condition of the study."""
+    """A randomized condition of the study. Empty words: those of the design."""
 
     name: str
     indecision_offered: bool
+    indecision_label: str = field(default="", metadata=_LATER)
+    question: str = field(default="", metadata=_LATER)
+    instructions: str = field(default="", metadata=_LATER)
+    highlight: Highlight | None = field(default=None, metadata=_LATER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adaptive:
+    """Bounds of adaptive drawing."""
+
+    random_share: float = 0.2
+    """Probability of a uniform draw among the allowed comparisons instead of the most informative."""
+    start_after: int = 0
+    """Answers of the study before which drawing is balanced."""
+    most_ahead: int = 3
+    """No profile is shown more than this many times more often than the least shown one, within a respondent and
+    over the study (as far as the respondent has comparisons left that keep to it)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedCheck:
+    """A comparison with an expected answer."""
+
+    left: Profile
+    right: Profile
+    expected: str
+    """``left``, ``right`` or ``indecision``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesignedRoles:
+    """Comparisons with a purpose of their own, shown among the main ones and left out of estimates."""
+
+    dominated: int = 0
+    """Pairs in which one patient is at least as good in everything and better in something."""
+    identical: int = 0
+    """A profile beside itself."""
+    instructed: int = 0
+    """Ordinary pairs with a line that says what to answer."""
+    repeats: int = 0
+    """Earlier main comparisons again, sides exchanged."""
+    repeat_gap: int = 5
+    """Comparisons between a comparison and its repeat, at least."""
+    checks: tuple[ListedCheck, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many comparisons a respondent sees besides the main ones."""
+        return self.dominated + self.identical + self.instructed + self.repeats + len(self.checks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translation:
+    """A study's words in another language."""
+
+    language: str
+    """Tag as in HTML, e.g. ``de`` or ``ar``."""
+    words: tuple[tuple[str, str], ...]
+    """(key, words) for every key of ``languages.words_of``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +351,12 @@ class Texts:
     left: str
     right: str
     debrief: str
+    instructed: str = field(default="", metadata=_LATER)
+    """The line of an instructed check; ``{answer}`` is the answer to give."""
+    screened_out: str = field(default="", metadata=_LATER)
+    quota_full: str = field(default="", metadata=_LATER)
+    declined: str = field(default="", metadata=_LATER)
+    withdrawn: str = field(default="", metadata=_LATER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +381,29 @@ class StudyDesign:
     arms: tuple[Arm, ...]
     """At least one. A study without randomized conditions has the single arm ``main``."""
     texts: Texts
+    contact: str = field(default="", metadata=_LATER)
+    """Whom to ask, shown on every page of the survey."""
+    highlight: Highlight = field(default=Highlight.OFF, metadata=_LATER)
+    adaptive: Adaptive = field(default=Adaptive(), metadata=_LATER)
+    roles: DesignedRoles = field(default=DesignedRoles(), metadata=_LATER)
+    practice: tuple[Profile, Profile] | None = field(default=None, metadata=_LATER)
+    """(left, right) of an unscored comparison after the instructions."""
+    comprehension: Comprehension | None = field(default=None, metadata=_LATER)
+    screener: tuple[FormQuestion, ...] = field(default=(), metadata=_LATER)
+    demographics: tuple[FormQuestion, ...] = field(default=(), metadata=_LATER)
+    recruitment: Recruitment = field(default=Recruitment(), metadata=_LATER)
+    quotas: Quotas = field(default=Quotas(), metadata=_LATER)
+    waves: Waves = field(default=Waves(), metadata=_LATER)
+    endings: tuple[EndingPage, ...] = field(default=(), metadata=_LATER)
+    exclusions: Exclusions = field(default=Exclusions(), metadata=_LATER)
+    analysis: str = field(default="", metadata=_LATER)
+    """The planned analysis, as an ``equipoise`` command without its first word; part of a preregistration."""
+    translations: tuple[Translation, ...] = field(default=(), metadata=_LATER)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Every language the study can be taken in; the design's own first."""
+        return (self.language, *(t.language for t in self.translations))
 
     def attribute(self, name: str) -> Attribute:
         """Return the attribute called ``name``."""
@@ -382,5 +496,16 @@ def make_profile(attributes: Iterable[Attribute], values: Mapping[str, object], 
 
 def design_hash(design: StudyDesign) -> str:
     """Return the SHA-256 (hex) of the design's canonical form: its content, not its layout in a file."""
-    canonical = json.dumps(asdict(design), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    canonical = json.dumps(_content(design), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _content(value: Any) -> Any:
+    """Return the plain content of a part of a design."""
+    if is_dataclass(value):
+        return {
+            f.name: _content(getattr(value, f.name))
+            for f in fields(value)
+            if f.metadata != _LATER or f.default is MISSING or getattr(value, f.name) != f.default
+        }
+    return [_content(part) for part in value] if isinstance(value, tuple) else value

@@ -1,7 +1,7 @@
 """Simulated participants with known weights take the survey over HTTP, page by page, as people do.
 
-They read the served pages and nothing else, so a rehearsal exercises the whole way: wording, forms, cookies and
-storage. The weights are stated, so that whoever estimates from the answers can check what comes back.
+They act on what the served pages show, so a rehearsal exercises the whole way: wording, forms, cookies and storage.
+The design tells them only what the words on a page mean.
 """
 
 from __future__ import annotations
@@ -9,74 +9,31 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
-from math import exp
 
 import httpx
 import numpy as np
 
 from survey.answers import Choice
 from survey.config import REHEARSAL_HEADER, REHEARSED_DESIGN_HEADER
-from survey.design import (
-    Attribute,
-    CategoricalAttribute,
-    Favours,
-    Profile,
-    StudyDesign,
-    design_hash,
-)
+from survey.design import StudyDesign, design_hash
 from survey.errors import SurveyError
-from survey.served_page import Page, UnexpectedPage, read_page
+from survey.languages import worded
+from survey.questionnaire import FormQuestion
+from survey.served_page import Page, Sent, UnexpectedPage, read_page
+from survey.simulated import Conduct, SimulatedRule, known_rule
 
-# The first attribute of a design moves the log-odds by this much over its whole range, the k-th by a k-th of it: no
-# two attributes count alike, so a mix-up of attributes shows.
-TOP_EFFECT = 2.0
-DEFAULT_INDECISION_LOG_WEIGHT = -0.5
+FINISHED = "finished"
+"""Name of the page of those who have gone the whole way."""
+_CODE = "completion-code"
 
 
 class RehearsalFailed(SurveyError):
     """The survey could not be taken: it was not reachable or served what no participant could use."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedRule:
-    """How simulated participants choose.
-
-    With d the difference of utilities (left minus right), the probabilities of left, right and indecision are
-    proportional to exp(d/2), exp(-d/2) and exp(``indecision_log_weight``): Davidson (1970) for ties, which is the
-    closeness-based (Min-δ) rule of McElfresh et al. (2021) with logistic noise.
-    """
-
-    coefficients: Mapping[str, float]
-    """``age`` (per unit) or ``drinking=frequent`` (against the attribute's first level), as in the estimators."""
-    indecision_log_weight: float = DEFAULT_INDECISION_LOG_WEIGHT
-
-    def utility(self, profile: Profile) -> float:
-        """Return the profile's utility, up to a constant."""
-        total = 0.0
-        for name, value in profile.values:
-            if isinstance(value, str):
-                total += self.coefficients.get(f"{name}={value}", 0.0)
-            else:
-                total += self.coefficients.get(name, 0.0) * value
-        return total
-
-    def choose(
-        self, left: Profile, right: Profile, offered: tuple[Choice, ...], rng: np.random.Generator
-    ) -> Choice:
-        """Draw a choice among those offered."""
-        d = self.utility(left) - self.utility(right)
-        weights = {
-            Choice.LEFT: exp(d / 2),
-            Choice.RIGHT: exp(-d / 2),
-            Choice.INDECISION: exp(self.indecision_log_weight),
-        }
-        # In a fixed order, so that the same draw means the same choice wherever the buttons stand.
-        choices = [choice for choice in Choice if choice in offered]
-        p = np.array([weights[choice] for choice in choices])
-        return choices[int(rng.choice(len(choices), p=p / p.sum()))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,40 +42,17 @@ class Rehearsal:
 
     participants: int
     """Simulated participants who finished."""
+    endings: Mapping[str, int]
+    """How taking part ended, as the pages are named (``finished``, ``quota_full``), and how many ended so."""
     answers: int
+    """Stored answers, the practice left out."""
     choices: Mapping[Choice, int]
     rule: SimulatedRule
+    conduct: Conduct
     seed: int
     wall_seconds: float
     stopped: bool
-    """True if it was stopped before all had finished; every answer counted here is stored."""
-
-
-def known_rule(design: StudyDesign) -> SimulatedRule:
-    """Return the default rule: each attribute counts in its usual direction (``favoured``, ``favours``).
-
-    The k-th attribute's best value has a utility of ``TOP_EFFECT`` / k above its worst. Numeric attributes are
-    linear. Levels fall off evenly with their distance from the favoured one. Attributes without a stated direction
-    do not count.
-    """
-    coefficients: dict[str, float] = {}
-    for k, attribute in enumerate(design.attributes, start=1):
-        coefficients |= _effects(attribute, TOP_EFFECT / k)
-    return SimulatedRule(coefficients=coefficients)
-
-
-def _effects(attribute: Attribute, effect: float) -> dict[str, float]:
-    if not isinstance(attribute, CategoricalAttribute):
-        slope = effect / (attribute.maximum - attribute.minimum)
-        sign = {Favours.LOW: -1.0, Favours.HIGH: 1.0, None: 0.0}[attribute.favours]
-        return {attribute.name: sign * slope}
-    names = attribute.level_names
-    if attribute.favoured is None:
-        return {f"{attribute.name}={name}": 0.0 for name in names[1:]}
-    best = names.index(attribute.favoured)
-    farthest = max(best, len(names) - 1 - best)
-    utilities = [-effect * abs(i - best) / farthest for i in range(len(names))]
-    return {f"{attribute.name}={names[i]}": utilities[i] - utilities[0] for i in range(1, len(names))}
+    """True if it was stopped before all had ended; every answer counted here is stored."""
 
 
 def rehearse(
@@ -129,14 +63,19 @@ def rehearse(
     participants: int,
     seed: int,
     rule: SimulatedRule | None = None,
+    conduct: Conduct | None = None,
+    language: str | None = None,
+    ids: str | None = None,
     concurrent: int = 4,
     stop: threading.Event | None = None,
     progress: Callable[[int], None] = lambda answers: None,
 ) -> Rehearsal:
     """Let simulated participants take the study at ``url``.
 
-    Arrivals and consents come in order, because they decide who is drawn what; then ``concurrent`` participants
-    answer at a time. So the same seed gives the same choices on a study with the same earlier participants.
+    Arrivals, consents and screeners come in order, because they decide who is drawn what; then ``concurrent``
+    participants answer at a time. So the same seed gives the same choices on a study with the same earlier
+    participants. Of an adaptive study, whose comparisons follow from the answers of others, that holds with
+    ``concurrent=1`` only.
 
     Parameters
     ----------
@@ -144,6 +83,11 @@ def rehearse(
         Address of the service, e.g. ``http://127.0.0.1:8000``.
     rehearsal_token
         The service's own, from ``secrets_of``: it marks the participants as simulated.
+    language
+        One of the design's; its own by default.
+    ids
+        They come with recruitment ids ``<ids>-1``, ``<ids>-2`` …, as from a platform. Who comes again with the same
+        ids is the same participant, and takes the study's next wave. By default they come without.
     stop
         Set it to stop between two answers.
     progress
@@ -154,11 +98,12 @@ def rehearse(
     RehearsalFailed
         Naming the address and what was served.
     """
-    rule = rule or known_rule(design)
+    rule, conduct = rule or known_rule(design), conduct or Conduct()
     stop = stop or threading.Event()
     started = time.perf_counter()
     tls = ssl.create_default_context()
     digest = design_hash(design)
+    script = worded(design, arm=design.arms[0].name, language=language or design.language)
     streams = np.random.SeedSequence(seed).spawn(participants)
 
     def make_client() -> httpx.Client:
@@ -171,8 +116,10 @@ def rehearse(
             trust_env=False,
         )
 
-    people = [_SimulatedParticipant(design, rule, np.random.default_rng(s), make_client) for s in streams]
-    finished = 0
+    people = [
+        _SimulatedParticipant(script, rule, conduct, stream, make_client, id_=ids and f"{ids}-{number}")
+        for number, stream in enumerate(streams, start=1)
+    ]
     with ThreadPoolExecutor(max_workers=concurrent, thread_name_prefix="participant") as pool:
         running = []
         try:
@@ -180,9 +127,9 @@ def rehearse(
                 if stop.is_set():
                     break
                 person.arrive()
-                running.append(pool.submit(person.answer_all, stop, progress))
+                running.append(pool.submit(person.go_on, stop, progress))
             for done in as_completed(running):
-                finished += done.result()
+                done.result()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise RehearsalFailed(
                 f"{url}: {error or type(error).__name__}; is the service running there?"
@@ -195,14 +142,15 @@ def rehearse(
             stop_early = stop.is_set()
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
-            for person in people:
-                person.leave()
     choices = {choice: sum(person.choices.count(choice) for person in people) for choice in Choice}
+    endings = Counter(person.ending for person in people if person.ending)
     return Rehearsal(
-        participants=sum(person.completion_code != "" for person in people),
+        participants=endings[FINISHED],
+        endings=dict(sorted(endings.items())),
         answers=sum(choices.values()),
         choices=choices,
         rule=rule,
+        conduct=conduct,
         seed=seed,
         wall_seconds=time.perf_counter() - started,
         stopped=stop_early,
@@ -216,22 +164,37 @@ class _SimulatedParticipant:
         self,
         design: StudyDesign,
         rule: SimulatedRule,
-        rng: np.random.Generator,
+        conduct: Conduct,
+        stream: np.random.SeedSequence,
         make_client: Callable[[], httpx.Client],
+        *,
+        id_: str | None,
     ) -> None:
         self.choices: list[Choice] = []
-        self.completion_code = ""
+        self.ending = ""
+        """Name of the last page, once it is reached."""
         self._design = design
         self._rule = rule
-        self._rng = rng
+        self._conduct = conduct
+        self._rng = np.random.default_rng(stream)
+        # A stream of its own, so that choices between patients do not depend on which steps a design has.
+        self._other_rng = np.random.default_rng(stream.spawn(1)[0])
         self._make_client = make_client
+        self._id = id_
         self._client: httpx.Client | None = None
+        self._cookies = httpx.Cookies()
         self._page = Page()
+        self._was_asked = False
+        """Whether the question about the instructions was answered before."""
 
     def arrive(self) -> None:
-        """Open the study, press Start, agree, read the instructions."""
-        self._client = self._make_client()
-        landing = self._client.get(f"/s/{self._design.slug}")
+        """Open the study, press Start, agree, answer the screener: until the comparisons are drawn, or the end."""
+        with self._connected() as client:
+            self._arrive(client)
+
+    def _arrive(self, client: httpx.Client) -> None:
+        asked = {"lang": self._design.language} | ({"pid": self._id} if self._id else {})
+        landing = client.get(f"/s/{self._design.slug}", params=asked)
         if landing.status_code == httpx.codes.NOT_FOUND:
             raise UnexpectedPage(
                 f"there is no study '{self._design.slug}' with exactly this design (version "
@@ -240,39 +203,107 @@ class _SimulatedParticipant:
         self._page = self._read(landing)
         if not self._page.shows_form("/start"):
             raise UnexpectedPage(
-                f"study '{self._design.slug}' version {self._design.version} is closed and takes no participants; "
-                "open it, or rehearse a new version"
+                f"study '{self._design.slug}' version {self._design.version} is closed or paused and takes no "
+                "participants; open it, or rehearse a new version"
             )
         self._send("/start")
-        self._send("/consent", "agree")
+        if self._page.shows_form("/consent"):
+            self._send("/consent", "agree")
+        if self._page.shows_form("/screener"):
+            self._fill_in("/screener", self._design.screener, self._conduct.answer_screener)
 
-    def answer_all(self, stop: threading.Event, progress: Callable[[int], None]) -> bool:
-        """Answer comparison after comparison; return True when the last page is reached."""
-        if stop.is_set():
-            return False
+    def go_on(self, stop: threading.Event, progress: Callable[[int], None]) -> None:
+        """Take step after step until the last page is reached."""
+        with self._connected():
+            self._take_steps(stop, progress)
+
+    def _take_steps(self, stop: threading.Event, progress: Callable[[int], None]) -> None:
+        steps = {
+            "/begin": self._begin,
+            "/answer": self._answer,
+            "/follow-up": self._follow_up,
+            "/comprehension": self._comprehend,
+            "/demographics": self._describe,
+        }
+        while not stop.is_set():
+            if _CODE in self._page.outputs:
+                self.ending = self._page.name
+                return
+            step = next((do for ending, do in steps.items() if self._page.shows_form(ending)), None)
+            if step is None:
+                raise UnexpectedPage(f"the survey ended without a completion code: {self._page.heading}")
+            step(progress)
+
+    @contextmanager
+    def _connected(self) -> Iterator[httpx.Client]:
+        """Hold a connection while pages are taken, none while waiting for others: a service has only so many."""
+        with self._make_client() as client:
+            client.cookies = self._cookies
+            self._client = client
+            try:
+                yield client
+            finally:
+                self._cookies, self._client = client.cookies, None
+
+    def _begin(self, _progress: Callable[[int], None]) -> None:
         self._send("/begin")
-        while self._page.shows_form("/answer"):
-            if stop.is_set():
-                return False
-            left, right = self._page.compared(self._design)
-            choice = self._rule.choose(left, right, self._page.offered(), self._rng)
-            self._send("/answer", choice.value)
+
+    def _answer(self, progress: Callable[[int], None]) -> None:
+        left, right = self._page.compared(self._design)
+        offered = self._page.offered()
+        practice = self._page.name == "practice"
+        instructed = self._page.instructed(self._design)
+        if instructed is not None and self._other_rng.random() < self._conduct.follows_instructed:
+            choice = instructed
+        else:
+            choice = self._rule.choose(left, right, offered, self._other_rng if practice else self._rng)
+        self._send("/answer", choice.value)
+        if not practice:
             self.choices.append(choice)
             progress(1)
-        if "completion-code" not in self._page.outputs:
-            raise UnexpectedPage(f"the survey ended without a completion code: {self._page.heading}")
-        self.completion_code = self._page.outputs["completion-code"]
-        return True
 
-    def leave(self) -> None:
-        """Close the connection."""
-        if self._client is not None:
-            self._client.close()
+    def _follow_up(self, _progress: Callable[[int], None]) -> None:
+        form = self._page.form("/follow-up")
+        offered = [button.value for button in form.buttons]
+        if form.fields.get("kind") == "strict":
+            left, right = self._page.compared(self._design)
+            decided = tuple(Choice(value) for value in offered)
+            value = self._rule.choose(left, right, decided, self._other_rng).value
+        else:
+            value = self._conduct.answer_reason(offered, self._other_rng)
+        self._send("/follow-up", value)
+
+    def _comprehend(self, _progress: Callable[[int], None]) -> None:
+        asked = self._design.comprehension
+        if asked is None:
+            raise UnexpectedPage(f"the page asks what the design does not: {self._page.heading}")
+        option = self._conduct.answer_comprehension(asked, again=self._was_asked, rng=self._other_rng)
+        self._was_asked = True
+        self._send("/comprehension", option)
+
+    def _describe(self, _progress: Callable[[int], None]) -> None:
+        self._fill_in("/demographics", self._design.demographics, self._conduct.describe)
+
+    def _fill_in(
+        self,
+        ending: str,
+        questions: tuple[FormQuestion, ...],
+        answer: Callable[[FormQuestion, np.random.Generator], list[str]],
+    ) -> None:
+        """Answer what the page asks, in its order."""
+        known = {question.name: question for question in questions}
+        unknown = [name for name in self._page.form(ending).asked if name not in known]
+        if unknown:
+            raise UnexpectedPage(f"the page asks for '{unknown[0]}', which the design does not")
+        answers = {name: answer(known[name], self._other_rng) for name in self._page.form(ending).asked}
+        self._post(ending, self._page.form(ending).sent_with(filled_in=answers))
 
     def _send(self, ending: str, button: str | None = None) -> None:
-        form = self._page.form(ending)
-        assert self._client is not None  # noqa: S101 - arrive() comes first
-        self._page = self._read(self._client.post(form.action, data=form.sent_with(button)))
+        self._post(ending, self._page.form(ending).sent_with(button))
+
+    def _post(self, ending: str, sent: Sent) -> None:
+        assert self._client is not None  # noqa: S101 - steps are taken while connected
+        self._page = self._read(self._client.post(self._page.form(ending).action, data=sent))
 
     @staticmethod
     def _read(response: httpx.Response) -> Page:

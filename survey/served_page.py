@@ -1,18 +1,32 @@
-"""Read a served survey page the way a participant does: its forms, its buttons, its comparison table. Pure."""
+"""Read a served survey page the way a participant does: forms, buttons, questions, the comparison table. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import TypeAlias
 
 from survey.answers import Choice
 from survey.design import Attribute, Profile, StudyDesign, Value
 from survey.errors import SurveyError
 from survey.wording import value_words
 
+Sent: TypeAlias = dict[str, str | list[str]]
+"""Field name -> what is sent for it."""
+
 
 class UnexpectedPage(SurveyError):
     """The survey served something that a participant could not act on; the message quotes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    """Something that sends a form when pressed."""
+
+    name: str
+    value: str
+    words: str
 
 
 @dataclass(slots=True)
@@ -21,15 +35,32 @@ class Form:
 
     action: str
     fields: dict[str, str] = field(default_factory=dict)
-    """Hidden and filled-in inputs."""
-    buttons: list[tuple[str, str]] = field(default_factory=list)
-    """(name, value) of each submit button."""
+    """Hidden inputs."""
+    buttons: list[Button] = field(default_factory=list)
+    asked: dict[str, list[str]] = field(default_factory=dict)
+    """Name of each question -> values of its radio buttons or boxes, in order."""
+    written: set[str] = field(default_factory=set)
+    """Names of the questions that take a written answer."""
 
-    def sent_with(self, value: str | None = None) -> dict[str, str]:
-        """Return the fields sent when the button of this value (by default the only one) is pressed."""
-        for name, offered in self.buttons:
-            if value is None or offered == value:
-                return self.fields | ({name: offered} if name else {})
+    def sent_with(
+        self, value: str | None = None, filled_in: Mapping[str, Sequence[str]] | None = None
+    ) -> Sent:
+        """Return what is sent when the button of this value (by default the first one) is pressed.
+
+        Raises
+        ------
+        UnexpectedPage
+            The form has no such button, or no field for something that is filled in.
+        """
+        sent: Sent = dict(self.fields)
+        for name, answers in (filled_in or {}).items():
+            for answer in answers:
+                if answer not in self.asked.get(name, ()) and name not in self.written:
+                    raise UnexpectedPage(f"the form at {self.action} does not take '{answer}' for '{name}'")
+            sent[name] = list(answers)
+        for button in self.buttons:
+            if value is None or button.value == value:
+                return sent | ({button.name: button.value} if button.name else {})
         raise UnexpectedPage(f"the form at {self.action} has no button '{value}'")
 
 
@@ -43,6 +74,11 @@ class Page:
     outputs: dict[str, str] = field(default_factory=dict)
     """Texts of ``<output>`` elements by id."""
     heading: str = ""
+    note: str = ""
+    """The line below the comparison, if there is one."""
+    name: str = ""
+    """Which of the participant's pages it is, e.g. ``comparison`` or ``finished``; empty for other pages."""
+    language: str = ""
 
     def form(self, ending: str) -> Form:
         """Return the form whose address ends like this.
@@ -64,7 +100,10 @@ class Page:
         return any(form.action.endswith(ending) for form in self.forms)
 
     def compared(self, design: StudyDesign) -> tuple[Profile, Profile]:
-        """Return the profiles on the left and on the right, read back from their words."""
+        """Return the profiles on the left and on the right, read back from their words.
+
+        ``design`` is worded in the page's language.
+        """
         left: dict[str, Value] = {}
         right: dict[str, Value] = {}
         by_label = {_as_read(attribute.label): attribute for attribute in design.attributes}
@@ -78,7 +117,22 @@ class Page:
 
     def offered(self) -> tuple[Choice, ...]:
         """Return the choices that the answer form offers."""
-        return tuple(Choice(value) for _, value in self.form("/answer").buttons)
+        return tuple(Choice(button.value) for button in self.form("/answer").buttons)
+
+    def instructed(self, design: StudyDesign) -> Choice | None:
+        """Return the answer that the line below the comparison asks for; None where there is no line.
+
+        Raises
+        ------
+        UnexpectedPage
+            The line names none of the answers.
+        """
+        if not self.note:
+            return None
+        for button in self.form("/answer").buttons:
+            if _as_read(design.texts.instructed.replace("{answer}", button.words)) == self.note:
+                return Choice(button.value)
+        raise UnexpectedPage(f"the page says '{self.note}', which names none of its answers")
 
 
 def read_page(html: str) -> Page:
@@ -93,6 +147,8 @@ def _value_of(attribute: Attribute, words: str, design: StudyDesign) -> Value:
     # A profile that the design lists may lie between the values that it would draw.
     listed = [p.profile[attribute.name] for p in design.listed_profiles]
     listed += [profile[attribute.name] for pair in design.listed_comparisons for profile in pair]
+    listed += [profile[attribute.name] for profile in design.practice or ()]
+    listed += [p[attribute.name] for check in design.roles.checks for p in (check.left, check.right)]
     for value in (*attribute.values, *listed):
         if _as_read(value_words(attribute, value)) == words:
             return value
@@ -104,8 +160,11 @@ def _as_read(text: str) -> str:
     return " ".join(text.split())
 
 
+_WITH_TEXT = ("td", "th", "output", "h1", "button")
+
+
 class _Reader(HTMLParser):
-    """Collects forms, three-cell rows, outputs and the first heading."""
+    """Collects forms, three-cell rows, outputs, the first heading and the note."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -113,40 +172,76 @@ class _Reader(HTMLParser):
         self._form: Form | None = None
         self._row: list[str] | None = None
         self._text: list[str] | None = None
-        self._output = ""
+        self._given: dict[str, str] = {}
+        self._in_hidden = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
-        if tag == "form":
+        if tag == "html":
+            self.page.language = given.get("lang", "")
+        elif tag == "body":
+            self.page.name = given.get("data-page", "")
+        elif tag == "form":
             self._form = Form(given.get("action", ""))
             self.page.forms.append(self._form)
-        elif tag == "input" and self._form is not None and given.get("name"):
-            self._form.fields[given["name"]] = given.get("value", "")
-        elif tag == "button" and self._form is not None:
-            self._form.buttons.append((given.get("name", ""), given.get("value", "")))
+        elif tag in ("input", "textarea") and self._form is not None and given.get("name"):
+            _note_field(self._form, tag, given)
         elif tag == "tr":
             self._row = []
-        elif tag in ("td", "th", "output", "h1"):
+        elif tag == "span" and "hidden" in given.get("class", "").split():
+            # Said to those who do not see the page; what it says stands on the page in another way.
+            self._in_hidden = True
+        elif tag in _WITH_TEXT or _is_note(given):
             self._text = []
-            self._output = given.get("id", "")
+            self._given = given
 
     def handle_data(self, data: str) -> None:
-        if self._text is not None:
+        if self._text is not None and not self._in_hidden:
             self._text.append(data)
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._form = None
+        elif tag == "span":
+            self._in_hidden = False
         elif tag == "tr":
             if self._row is not None and len(self._row) == 3:
                 self.page.rows.append(self._row)
             self._row = None
-        elif tag in ("td", "th", "output", "h1") and self._text is not None:
+        elif self._text is not None and (tag in _WITH_TEXT or (tag == "p" and _is_note(self._given))):
             text = _as_read("".join(self._text))
             self._text = None
-            if tag == "output":
-                self.page.outputs[self._output] = text
-            elif tag == "h1":
-                self.page.heading = self.page.heading or text
-            elif self._row is not None:
-                self._row.append(text)
+            self._keep(tag, text)
+
+    def _keep(self, tag: str, text: str) -> None:
+        given = self._given
+        if tag == "output":
+            self.page.outputs[given.get("id", "")] = text
+        elif tag == "h1":
+            self.page.heading = self.page.heading or text
+        elif tag == "p":
+            self.page.note = text
+        elif tag == "button":
+            if self._form is not None and given.get("type") != "button":
+                self._form.buttons.append(
+                    Button(name=given.get("name", ""), value=given.get("value", ""), words=text)
+                )
+        elif self._row is not None:
+            self._row.append(text)
+
+
+def _is_note(given: Mapping[str, str]) -> bool:
+    return given.get("id") == "note"
+
+
+def _note_field(form: Form, tag: str, given: Mapping[str, str]) -> None:
+    kind = given.get("type", "text") if tag == "input" else "text"
+    name, value = given["name"], given.get("value", "")
+    if kind == "hidden":
+        form.fields[name] = value
+        return
+    values = form.asked.setdefault(name, [])
+    if kind in ("radio", "checkbox"):
+        values.append(value)
+    else:
+        form.written.add(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +18,45 @@ from survey.config import Settings
 from survey.db import open_database
 
 LOOPBACK = "127.0.0.1"
+_ABOUT_VISITORS = {
+    "gunicorn.error": {
+        "Invalid request from": "a request that is not HTTP was refused",
+        "Error handling request": "a request could not be handled",
+    },
+    "waitress": {
+        "Client disconnected while serving": "a client disconnected",
+        "Exception while serving": "a request could not be served",
+    },
+}
+"""Beginnings of what servers log with a visitor's address or a participant's path -> what is logged instead."""
+
+
+class _WithoutVisitors(logging.Filter):
+    """Rewrites what a server logs about one visitor; everything else passes as it is."""
+
+    def __init__(self, instead: dict[str, str]) -> None:
+        super().__init__()
+        self._instead = instead
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = str(record.msg)
+        for beginning, instead in self._instead.items():
+            if message.startswith(beginning):
+                record.msg, record.args = instead, ()
+        return True
+
+
+def keep_visitors_out_of_logs() -> None:
+    """Make gunicorn and waitress log neither addresses of visitors nor paths. Doing it again changes nothing."""
+    for name, instead in _ABOUT_VISITORS.items():
+        logger = logging.getLogger(name)
+        if not any(isinstance(filter_, _WithoutVisitors) for filter_ in logger.filters):
+            logger.addFilter(_WithoutVisitors(instead))
 
 
 def serve(settings: Settings) -> None:
     """Serve until interrupted. The database must be ready."""
+    keep_visitors_out_of_logs()
     if importlib.util.find_spec("gunicorn"):
         _serve_with_gunicorn(settings)
     else:
@@ -43,6 +79,10 @@ def _serve_with_gunicorn(settings: Settings) -> None:
                 "worker_class": "gthread",
                 "loglevel": "warning",
                 "control_socket_disable": True,
+                # By itself gunicorn believes what a proxy on this machine says: scheme, path, and what it passes on
+                # from a visitor. Whom to believe is EQUIPOISE_TRUSTED_PROXIES alone.
+                "forwarded_allow_ips": "",
+                "forwarder_headers": "",
             }.items():
                 if name in self.cfg.settings:
                     self.cfg.set(name, value)
@@ -56,6 +96,7 @@ def _serve_with_gunicorn(settings: Settings) -> None:
 @contextmanager
 def served_in_background(app: Flask, *, threads: int = 8) -> Iterator[str]:
     """Serve ``app`` on a free loopback port from a thread; yield its address."""
+    keep_visitors_out_of_logs()
     server = create_server(app, host=LOOPBACK, port=0, threads=threads, ident=None)
     stopping = threading.Event()
 

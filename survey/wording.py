@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from survey.answers import Presentation
+from survey.answers import Choice, Presentation
 from survey.design import Attribute, CategoricalAttribute, StudyDesign, Value
 
 
@@ -16,6 +16,8 @@ class Row:
     label: str
     left: str
     right: str
+    differs: bool
+    """Whether the two profiles have different values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,10 @@ class Question:
     rows: tuple[Row, ...]
     indecision: str | None
     """Label of the indecision answer; None where it is not offered."""
+    note: str = ""
+    """A line that stands with the comparison and says what to answer; most have none."""
+    highlighted: bool = False
+    """Whether the rows that differ are emphasized, alike for both profiles."""
 
 
 def value_words(attribute: Attribute, value: Value) -> str:
@@ -48,15 +54,20 @@ def instructions(design: StudyDesign, *, indecision_offered: bool) -> str:
 
 
 def question(design: StudyDesign, presentation: Presentation) -> Question:
-    """Return the words of one presentation."""
+    """Return the words of one presentation.
+
+    They are those of ``design``: pass ``languages.worded(...)`` for a respondent's language and arm.
+    """
     rows = []
     for name in presentation.attribute_order:
         attribute = design.attribute(name)
+        left, right = presentation.left[name], presentation.right[name]
         rows.append(
             Row(
                 label=attribute.label,
-                left=value_words(attribute, presentation.left[name]),
-                right=value_words(attribute, presentation.right[name]),
+                left=value_words(attribute, left),
+                right=value_words(attribute, right),
+                differs=left != right,
             )
         )
     return Question(
@@ -65,13 +76,33 @@ def question(design: StudyDesign, presentation: Presentation) -> Question:
         right=design.texts.right,
         rows=tuple(rows),
         indecision=design.indecision.label if presentation.indecision_offered else None,
+        note=_note(design, presentation),
+        highlighted=presentation.highlighted,
     )
 
 
+def _note(design: StudyDesign, presentation: Presentation) -> str:
+    """Return the line of an instructed check. The presentation only says that it is one, and which answer it wants:
+    what that answer is called depends on language and arm."""
+    if not presentation.note:
+        return ""
+    if presentation.expected is None:
+        raise ValueError(f"presentation {presentation.position} is instructed, but expects no answer")
+    called = {
+        Choice.LEFT: design.texts.left,
+        Choice.RIGHT: design.texts.right,
+        Choice.INDECISION: design.indecision.label,
+    }
+    return design.texts.instructed.strip().replace("{answer}", called[presentation.expected])
+
+
 def question_text(asked: Question) -> str:
-    """Return the question as plain text: heading, then one line per attribute, for each profile in turn."""
+    """Return the question as plain text: heading, then one line per attribute, for each profile in turn, then the
+    note if there is one."""
     blocks = [asked.text]
     for heading, side in ((asked.left, "left"), (asked.right, "right")):
         lines = [f"{heading}:"] + [f"- {row.label}: {getattr(row, side)}" for row in asked.rows]
         blocks.append("\n".join(lines))
+    if asked.note:
+        blocks.append(asked.note)
     return "\n\n".join(blocks)

@@ -6,12 +6,14 @@ import socket
 
 import click
 
-from survey import store
 from survey.config import load_settings, secrets_of
 from survey.db import open_database, reading
 from survey.errors import SurveyError
 from survey.serving import serve as run_service
+from survey.store.accounts import has_accounts
+from survey.store.studies import list_studies
 from survey.tables import StudyState
+from survey.web.limits import require_storage
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -32,16 +34,22 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
       equipoise serve --port 8000
     """
     settings = load_settings(host=host, port=port, workers=workers)
+    require_storage(settings)
     _require_free(settings.host, settings.port)
     engine = open_database(settings)
     with reading(engine) as session:
-        studies = [(s.slug, s.version) for s in store.list_studies(session) if s.state is StudyState.OPEN]
+        open_studies = [(s.slug, s.version) for s in list_studies(session) if s.state is StudyState.OPEN]
+        with_accounts = has_accounts(session)
     engine.dispose()
     base = settings.base_url
-    click.echo(f"Researcher's pages: {base}/research/?token={secrets_of(settings).research_token}")
-    for slug, version in studies:
+    if with_accounts:
+        click.echo(f"Researcher's pages: {base}/research/sign-in")
+    else:
+        click.echo(f"Researcher's pages: {base}/research/?token={secrets_of(settings).research_token}")
+        click.echo("                    (until there is an account: equipoise account add NAME --role owner)")
+    for slug, version in open_studies:
         click.echo(f"Participants:       {base}/s/{slug}  (version {version})")
-    if not studies:
+    if not open_studies:
         click.echo(
             "No study is open: add and open one on the researcher's pages, or with 'equipoise survey add'."
         )

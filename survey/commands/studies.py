@@ -1,51 +1,37 @@
-"""``equipoise survey``: check, add, open, close, list, import, export studies. ``rehearse`` has its own module."""
+"""``equipoise survey``: check, add, open, pause, close, list and show studies. Their data and participants have
+modules of their own."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypedDict
 
 import click
-from sqlalchemy import Engine
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from survey import store
-from survey.answers import AnswerSet, Choice
-from survey.answers_file import write_answers
+from survey.commands.bundles import export_command, verify_command
+from survey.commands.common import (
+    ACTOR,
+    changing,
+    counted,
+    design_argument,
+    json_option,
+    looking,
+    version_option,
+)
+from survey.commands.imports import import_command
+from survey.commands.participants import erase_command, forget_ids_command, invitations_command
+from survey.commands.preregister import preregister_command
 from survey.commands.rehearse import rehearse_command
-from survey.config import load_settings
-from survey.db import open_database, reading, writing
 from survey.design import StudyDesign, design_hash
 from survey.design_file import parse_design, read_design, read_design_text
-from survey.errors import SurveyError
-from survey.export import answers_of_study
-from survey.overview import overview_of
-from survey.published_answers import import_published
-from survey.tables import StudyRow
-
-design_argument = click.argument("design_path", metavar="DESIGN", type=click.Path(path_type=Path))
-version_option = click.option(
-    "--version", "study_version", help="Version of the study.  [default: the open, else newest]"
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-out_option = click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write."
-)
-
-
-class CannotWrite(SurveyError):
-    """A result could not be written where it was asked for."""
-
-
-@contextmanager
-def _database() -> Iterator[Engine]:
-    engine = open_database(load_settings())
-    try:
-        yield engine
-    finally:
-        engine.dispose()
+from survey.export import STUDY_EVENTS
+from survey.store import studies
+from survey.tables import EventRow, ParticipantRow, ParticipantState, PresentationRow, StudyRow
 
 
 @click.group()
@@ -59,7 +45,17 @@ def group() -> None:
     """
 
 
-group.add_command(rehearse_command)
+for _command in (
+    rehearse_command,
+    preregister_command,
+    import_command,
+    export_command,
+    verify_command,
+    erase_command,
+    forget_ids_command,
+    invitations_command,
+):
+    group.add_command(_command)
 
 
 @group.command("check")
@@ -78,13 +74,15 @@ def check_command(design_path: Path, as_json: bool) -> None:
         return
     click.echo(f"{design_path}: a usable design")
     for name, value in summary.items():
-        click.echo(f"  {name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}")
+        shown = ", ".join(value) or "none" if isinstance(value, list) else value
+        click.echo(f"  {name.replace('_', ' ')}: {shown}")
 
 
 @group.command("add")
 @design_argument
 @click.option("--open", "open_too", is_flag=True, help="Open it to participants at once.")
-def add_command(design_path: Path, open_too: bool) -> None:
+@json_option
+def add_command(design_path: Path, open_too: bool, as_json: bool) -> None:
     """Add a design to the database as a draft study.
 
     \b
@@ -94,43 +92,81 @@ def add_command(design_path: Path, open_too: bool) -> None:
     text = read_design_text(design_path)
     parse_design(text, str(design_path))  # Complains about the file before a database is touched.
     now = datetime.now(UTC)
-    with _database() as engine, writing(engine) as session:
-        study = store.add_study(session, text, now=now, where=str(design_path))
+    with changing() as session:
+        study = studies.add_study(session, text, now=now, where=str(design_path), actor=ACTOR)
         if open_too:
-            store.open_study(session, study, now=now)
-        click.echo(_line(study))
+            studies.open_study(session, study, now=now, actor=ACTOR)
+        _say(study, as_json)
 
 
 @group.command("open")
 @click.argument("slug")
 @version_option
-def open_command(slug: str, study_version: str | None) -> None:
-    """Let participants into a study.
+@json_option
+def open_command(slug: str, study_version: str | None, as_json: bool) -> None:
+    """Let participants into a study, or go on after a pause.
 
     \b
     Example:
       equipoise survey open kidney-8
     """
-    with _database() as engine, writing(engine) as session:
-        study = store.find_study(session, slug, study_version)
-        store.open_study(session, study, now=datetime.now(UTC))
-        click.echo(_line(study))
+    with changing() as session:
+        study = studies.find_study(session, slug, study_version)
+        studies.open_study(session, study, now=datetime.now(UTC), actor=ACTOR)
+        _say(study, as_json)
+
+
+@group.command("pause")
+@click.argument("slug")
+@version_option
+@json_option
+def pause_command(slug: str, study_version: str | None, as_json: bool) -> None:
+    """For a while let nobody start and nobody go on; everybody keeps the place. 'open' goes on.
+
+    \b
+    Example:
+      equipoise survey pause kidney-8
+    """
+    with changing() as session:
+        study = studies.find_study(session, slug, study_version)
+        studies.pause_study(session, study, now=datetime.now(UTC), actor=ACTOR)
+        _say(study, as_json)
 
 
 @group.command("close")
 @click.argument("slug")
 @version_option
-def close_command(slug: str, study_version: str | None) -> None:
+@json_option
+def close_command(slug: str, study_version: str | None, as_json: bool) -> None:
     """Let nobody else into a study; those who have started may finish.
 
     \b
     Example:
       equipoise survey close kidney-8
     """
-    with _database() as engine, writing(engine) as session:
-        study = store.find_study(session, slug, study_version)
-        store.close_study(session, study, now=datetime.now(UTC))
-        click.echo(_line(study))
+    with changing() as session:
+        study = studies.find_study(session, slug, study_version)
+        studies.close_study(session, study, now=datetime.now(UTC), actor=ACTOR)
+        _say(study, as_json)
+
+
+@group.command("wave")
+@click.argument("slug")
+@version_option
+@json_option
+def wave_command(slug: str, study_version: str | None, as_json: bool) -> None:
+    """Open the next wave: those who finished the wave before are invited again.
+
+    'equipoise survey invitations' writes their links.
+
+    \b
+    Example:
+      equipoise survey wave kidney-8
+    """
+    with changing() as session:
+        study = studies.find_study(session, slug, study_version)
+        studies.open_next_wave(session, study, now=datetime.now(UTC), actor=ACTOR)
+        _say(study, as_json)
 
 
 @group.command("list")
@@ -142,99 +178,142 @@ def list_command(as_json: bool) -> None:
     Example:
       equipoise survey list
     """
-    with _database() as engine, reading(engine) as session:
-        studies = store.list_studies(session)
+    with looking() as session:
+        rows = studies.list_studies(session)
     if as_json:
-        rows = [
-            {"slug": s.slug, "version": s.version, "state": s.state.value, "design_hash": s.design_hash}
-            for s in studies
-        ]
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps([_record(study) for study in rows], indent=2))
         return
-    for study in studies:
+    for study in rows:
         click.echo(_line(study))
-    if not studies:
+    if not rows:
         click.echo("no study yet; 'equipoise survey add DESIGN' adds one", err=True)
 
 
-@group.command("import")
-@click.argument("name", metavar="DATASET")
-@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
-@out_option
-@json_option
-def import_command(name: str, path: Path, out: Path, as_json: bool) -> None:
-    """Turn a published data set (mcelfresh2021) into answers.csv.
-
-    \b
-    Example:
-      equipoise survey import mcelfresh2021 study_2_indecisive.csv --out answers.csv
-    """
-    _write(out, import_published(name, path), as_json)
-
-
-@group.command("export")
+@group.command("show")
 @click.argument("slug")
 @version_option
-@out_option
-@click.option(
-    "--include-simulated", is_flag=True, help="Also the answers of rehearsals (respondent sim-...)."
-)
 @json_option
-def export_command(
-    slug: str, study_version: str | None, out: Path, include_simulated: bool, as_json: bool
-) -> None:
-    """Write a study's answers to a file.
+def show_command(slug: str, study_version: str | None, as_json: bool) -> None:
+    """Show one study: its participants by wave and state, its answers, what happened to it.
 
     \b
     Example:
-      equipoise survey export kidney-8 --out answers.csv
+      equipoise survey show kidney-8
     """
-    with _database() as engine, reading(engine) as session:
-        study = store.find_study(session, slug, study_version)
-        answers = answers_of_study(session, study, include_simulated)
-        left_out = 0 if include_simulated else overview_of(session, study, simulated=True).answers
-    _write(out, answers, as_json)
-    if left_out:
-        click.echo(
-            f"{left_out} answers of simulated participants are left out; --include-simulated adds them",
-            err=True,
-        )
-
-
-def _write(out: Path, answers: AnswerSet, as_json: bool) -> None:
-    try:
-        write_answers(out, answers)
-    except OSError as error:
-        raise CannotWrite(
-            f"{out}: cannot be written ({error.strerror}); name another file with --out"
-        ) from None
-    counts = {c.value: sum(answer.choice is c for answer in answers.answers) for c in Choice}
-    known = {answer.respondent for answer in answers.answers}
-    respondents = None if None in known else len(known)
+    with looking() as session:
+        study = studies.find_study(session, slug, study_version)
+        title = studies.design_of(study).title
+        waves = {
+            "people": _waves(session, study, simulated=False),
+            "simulated": _waves(session, study, simulated=True),
+        }
+        events = [
+            {"at": event.at.isoformat(timespec="seconds"), "what": event.what, "by": event.actor}
+            for event in _events(session, study)
+        ]
     if as_json:
-        summary = {"file": str(out), "respondents": respondents, "answers": len(answers.answers), **counts}
-        click.echo(json.dumps(summary, indent=2))
-    else:
-        shown = ", ".join(f"{n} {choice}" for choice, n in counts.items())
-        who = "respondents unknown" if respondents is None else f"{respondents} respondents"
-        click.echo(f"{out}: {len(answers.answers)} answers, {who} ({shown})")
+        record = _record(study) | {"title": title, **waves, "events": events}
+        click.echo(json.dumps(record, indent=2, ensure_ascii=False))
+        return
+    click.echo(f"{_line(study)}\n  {title}")
+    for kind, counts in waves.items():
+        for wave in counts:
+            states = ", ".join(f"{n} {state}" for state, n in wave["states"].items())
+            click.echo(f"  {kind}, wave {wave['wave']}: {counted(wave['answers'], 'answer')}; {states}")
+    for event in events:
+        click.echo(f"  {event['at']}  {event['what']}" + (f"  ({event['by']})" if event["by"] else ""))
+
+
+class _Wave(TypedDict):
+    wave: int
+    answers: int
+    states: dict[str, int]
+
+
+def _waves(session: Session, study: StudyRow, *, simulated: bool) -> list[_Wave]:
+    these = (ParticipantRow.study_id == study.id, ParticipantRow.simulated.is_(simulated))
+    states: dict[int, Counter[ParticipantState]] = {}
+    for wave, state, count in session.execute(
+        select(ParticipantRow.wave, ParticipantRow.state, func.count())
+        .where(*these)
+        .group_by(ParticipantRow.wave, ParticipantRow.state)
+    ):
+        states.setdefault(wave, Counter())[state] = count
+    answers = dict(
+        session.execute(
+            select(ParticipantRow.wave, func.count())
+            .join(PresentationRow, PresentationRow.participant_id == ParticipantRow.id)
+            .where(*these, PresentationRow.answered > 0, PresentationRow.position > 0)
+            .group_by(ParticipantRow.wave)
+        ).all()
+    )
+    return [
+        _Wave(
+            wave=wave,
+            answers=answers.get(wave, 0),
+            states={state.value: states[wave][state] for state in ParticipantState if states[wave][state]},
+        )
+        for wave in sorted(states)
+    ]
+
+
+def _events(session: Session, study: StudyRow) -> list[EventRow]:
+    whats = (*STUDY_EVENTS, "study added", "design replaced", "participant erased", "kept ids deleted")
+    return list(
+        session.scalars(
+            select(EventRow)
+            .where(EventRow.study_id == study.id, EventRow.participant_id.is_(None), EventRow.what.in_(whats))
+            .order_by(EventRow.id)
+        )
+    )
+
+
+def _say(study: StudyRow, as_json: bool) -> None:
+    click.echo(json.dumps(_record(study), indent=2) if as_json else _line(study))
+
+
+def _record(study: StudyRow) -> dict[str, object]:
+    return {
+        "slug": study.slug,
+        "version": study.version,
+        "state": study.state.value,
+        "wave": study.wave,
+        "design_hash": study.design_hash,
+    }
 
 
 def _line(study: StudyRow) -> str:
-    return f"{study.slug} version {study.version}: {study.state.value} (design hash {study.design_hash[:12]})"
+    wave = f", wave {study.wave}" if study.wave > 1 else ""
+    return f"{study.slug} version {study.version}: {study.state.value}{wave} (design hash {study.design_hash[:12]})"
 
 
 def _summary(design: StudyDesign) -> dict[str, str | int | list[str] | None]:
     profiles, comparisons = design.profiles(), design.comparisons()
+    roles = design.roles
+    counts = {
+        "dominated": roles.dominated,
+        "identical": roles.identical,
+        "instructed": roles.instructed,
+        "checks": len(roles.checks),
+        "repeats": roles.repeats,
+    }
     return {
         "slug": design.slug,
         "version": design.version,
         "title": design.title,
+        "languages": list(design.languages),
         "attributes": [a.name for a in design.attributes],
         "profiles": "drawn at random" if profiles is None else len(profiles),
         "comparisons": "drawn at random" if comparisons is None else len(comparisons),
         "comparisons_per_respondent": design.comparisons_per_respondent,
+        "designed_comparisons": [f"{count} {role}" for role, count in counts.items() if count],
+        "drawing": design.comparison_kind.value,
+        "sides": design.sides.value,
         "arms": [arm.name for arm in design.arms],
         "indecision": design.indecision.label if design.indecision.offered else "not offered",
+        "screener": [question.name for question in design.screener],
+        "demographics": [question.name for question in design.demographics],
+        "waves": design.waves.count,
+        "participants_at_most": "no limit" if design.quotas.most is None else design.quotas.most,
         "design_hash": design_hash(design),
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from flask import Flask, current_app
@@ -18,6 +19,7 @@ class Context:
     settings: Settings
     secrets: Secrets
     engine: Engine
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 def keep_context(app: Flask, context: Context) -> None:
@@ -25,9 +27,18 @@ def keep_context(app: Flask, context: Context) -> None:
     app.extensions["equipoise"] = context
 
 
+def use_clock(app: Flask, clock: Callable[[], datetime]) -> None:
+    """Let the application take the time from ``clock``: simulated data whose times do not depend on the machine."""
+    keep_context(app, replace(_context_of(app), clock=clock))
+
+
 def the_context() -> Context:
     """Return the running application's context."""
-    context = current_app.extensions["equipoise"]
+    return _context_of(current_app)
+
+
+def _context_of(app: Flask) -> Context:
+    context = app.extensions["equipoise"]
     assert isinstance(context, Context)  # noqa: S101 - narrows the type; keep_context is the only writer
     return context
 
@@ -39,4 +50,4 @@ def the_engine() -> Engine:
 
 def now() -> datetime:
     """Return the time of this request's change, aware UTC."""
-    return datetime.now(UTC)
+    return the_context().clock()

@@ -16,9 +16,10 @@ import pytest
 
 from llm_compare.plan import Request, Settings, plan_requests
 from llm_compare.store import Sessions
-from survey.db import make_engine, upgrade, writing
+from survey.db import make_engine, writing
 from survey.design import StudyDesign
 from survey.design_file import example_design
+from survey.migration import upgrade
 
 
 @pytest.fixture(scope="session")

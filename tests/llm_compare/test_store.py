@@ -9,7 +9,8 @@ from sqlalchemy import select
 from llm_compare.reply import Failure, Reply
 from llm_compare.store import add_reply, find_replies, open_store
 from llm_compare.tables import ModelReplyRow
-from survey.db import DatabaseBehind, make_engine, schema_differences, sqlite_file, upgrade, writing
+from survey.db import DatabaseBehind, make_engine, sqlite_file, writing
+from survey.migration import schema_differences, upgrade
 
 FULL = Reply(
     content="B\r\n",

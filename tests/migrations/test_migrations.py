@@ -1,53 +1,33 @@
+"""The line of migrations, and how upgrading guards what is in a database."""
+
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, func, inspect, select, text
 
-from survey import db, store
-from survey.db import (
-    MigrationFailed,
-    load_tables,
-    make_engine,
-    require_current,
-    schema_differences,
-    upgrade,
-    writing,
-)
+from survey import migration
+from survey.db import DatabaseUnavailable, MigrationFailed, make_engine, reading, writing
 from survey.design_file import EXAMPLES
+from survey.migration import load_tables, require_current, schema_differences, upgrade
+from survey.recruitment import IdKeeper
+from survey.store import participants, studies
 from survey.tables import StudyRow
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database, SQLite and PostgreSQL in turn."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/new/equipoise.sqlite"
-    found = request.getfixturevalue("postgres_url")
-    assert isinstance(found, str)
-    return found
-
-
-@pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
-    upgrade(url)
-    engine = make_engine(url)
-    yield engine
-    engine.dispose()
-
-
 def populate(engine: Engine) -> None:
     with writing(engine) as session:
-        study = store.add_study(session, (EXAMPLES / "kidney-8.toml").read_text(encoding="utf-8"), now=NOW)
-        store.open_study(session, study, now=NOW)
-        participant = store.start_participant(session, study, simulated=False, now=NOW)
-        store.consent(session, participant, now=NOW)
+        study = studies.add_study(session, (EXAMPLES / "kidney-8.toml").read_text(encoding="utf-8"), now=NOW)
+        studies.open_study(session, study, now=NOW)
+        arrival = participants.Arrival(start_key="a page's key", language="en")
+        keeper = IdKeeper("a key for tests, long enough to be one")
+        person = participants.start_participant(session, study, arrival, keeper, now=NOW)
+        participants.consent(session, person, now=NOW)
 
 
 def row_counts(engine: Engine) -> dict[str, int]:
@@ -59,18 +39,28 @@ def row_counts(engine: Engine) -> dict[str, int]:
 
 
 def test_there_is_one_line_of_migrations() -> None:
-    assert len(ScriptDirectory(str(db.MIGRATIONS)).get_heads()) == 1
+    assert len(ScriptDirectory(str(migration.MIGRATIONS)).get_heads()) == 1
 
 
 def test_an_empty_database_is_brought_to_the_newest(engine: Engine) -> None:
     require_current(engine)
-    assert {"study", "participant", "presentation", "answer", "event"} <= set(
-        inspect(engine).get_table_names()
-    )
+    assert set(load_tables().tables) | {"alembic_version"} == set(inspect(engine).get_table_names())
 
 
 def test_the_migrations_make_the_tables_of_the_models(engine: Engine) -> None:
     assert schema_differences(engine) == []
+
+
+def test_the_migrations_make_the_checks_of_the_models(engine: Engine) -> None:
+    """Alembic does not compare check constraints, and SQLite forgets them whenever a table is rebuilt."""
+
+    for name, table in load_tables().tables.items():
+        wanted = {
+            str(constraint.name)
+            for constraint in table.constraints
+            if type(constraint).__name__ == "CheckConstraint"
+        }
+        assert {check["name"] for check in inspect(engine).get_check_constraints(name)} == wanted, name
 
 
 def test_every_constraint_has_a_name(engine: Engine) -> None:
@@ -88,31 +78,40 @@ def test_no_foreign_key_cascades(engine: Engine) -> None:
             assert not key["options"].get("ondelete"), (table, key["name"])
 
 
+def test_the_earlier_revisions_can_be_undone(url: str) -> None:
+    upgrade(url, "0002")
+    engine = make_engine(url, foreign_keys=False)
+    with engine.begin() as connection:
+        config = migration._alembic_config()
+        config.attributes["connection"] = connection
+        migration.command.downgrade(config, "base")
+    assert set(inspect(engine).get_table_names()) == {"alembic_version"}
+    engine.dispose()
+    upgrade(url)
+
+
+def test_a_revision_that_cannot_be_undone_without_loss_says_so_and_changes_nothing(
+    engine: Engine, url: str
+) -> None:
+    populate(engine)
+    before = row_counts(engine)
+    own = make_engine(url, foreign_keys=False)
+    config = migration._alembic_config()
+    with own.connect() as connection:
+        config.attributes["connection"] = connection
+        with pytest.raises(NotImplementedError, match="restore the backup"):
+            migration.command.downgrade(config, "0002")
+    own.dispose()
+    require_current(engine)
+    assert row_counts(engine) == before
+
+
 def test_a_populated_database_survives_another_upgrade(engine: Engine, url: str) -> None:
     populate(engine)
     before = row_counts(engine)
     assert before["presentation"] == 28
     upgrade(url)
     assert row_counts(engine) == before
-
-
-def test_a_populated_file_that_is_behind_is_backed_up_before_it_is_upgraded(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/equipoise.sqlite"
-    upgrade(url, "0001")
-    engine = make_engine(url)
-    populate(engine)
-    before = row_counts(engine)
-    with engine.begin() as connection:
-        # As if the tables had been made by a revision before the newest one.
-        connection.exec_driver_sql("DELETE FROM alembic_version")
-    with pytest.raises(Exception, match="already exists"):
-        upgrade(url)
-    (copy,) = tmp_path.glob("equipoise.sqlite.before-upgrade-*")
-    saved = make_engine(f"sqlite:///{copy}")
-    assert row_counts(saved) == before | {"alembic_version": 0}
-    assert row_counts(engine) == before | {"alembic_version": 0}
-    saved.dispose()
-    engine.dispose()
 
 
 def test_a_migration_that_loses_rows_is_undone(
@@ -125,7 +124,7 @@ def test_a_migration_that_loses_rows_is_undone(
         connection = config.attributes["connection"]  # type: ignore[attr-defined]
         connection.execute(text("DELETE FROM presentation"))
 
-    monkeypatch.setattr(db.command, "upgrade", losing)
+    monkeypatch.setattr(migration.command, "upgrade", losing)
     with pytest.raises(MigrationFailed, match="presentation: 28 rows before, 0 after"):
         upgrade(url)
     assert row_counts(engine) == before
@@ -141,7 +140,7 @@ def test_a_migration_that_drops_a_table_with_rows_is_undone(
         connection = config.attributes["connection"]  # type: ignore[attr-defined]
         connection.execute(text("DROP TABLE event"))
 
-    monkeypatch.setattr(db.command, "upgrade", dropping)
+    monkeypatch.setattr(migration.command, "upgrade", dropping)
     with pytest.raises(MigrationFailed, match=r"event: \d rows before, 0 after"):
         upgrade(url)
     assert row_counts(engine) == before
@@ -159,10 +158,24 @@ def test_a_migration_that_leaves_rows_dangling_is_undone(
         connection = config.attributes["connection"]  # type: ignore[attr-defined]
         connection.execute(text("UPDATE presentation SET participant_id = 99"))
 
-    monkeypatch.setattr(db.command, "upgrade", dangling)
+    monkeypatch.setattr(migration.command, "upgrade", dangling)
     with pytest.raises(MigrationFailed, match="refers to a missing row of participant"):
         upgrade(url)
-    with writing(engine) as session:
+    with reading(engine) as session:
         assert session.get_one(StudyRow, 1).slug == "kidney-8"
+        assert session.scalars(select(func.count()).select_from(StudyRow)).one() == 1
     assert row_counts(engine)["presentation"] == 28
+    engine.dispose()
+
+
+def test_nothing_is_migrated_while_foreign_keys_are_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/equipoise.sqlite"
+    upgrade(url, "0001")
+    monkeypatch.setattr(migration, "make_engine", lambda url, **_: make_engine(url))
+    with pytest.raises(DatabaseUnavailable, match="foreign_keys = 1"):
+        upgrade(url)
+    engine = make_engine(url)
+    assert "model_reply" not in inspect(engine).get_table_names()
     engine.dispose()

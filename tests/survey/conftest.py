@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
@@ -14,14 +17,19 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
-from survey import store
 from survey.app import create_app
 from survey.config import Secrets, Settings, load_settings, secrets_of
-from survey.db import make_engine, upgrade, writing
+from survey.db import make_engine, writing
 from survey.design_file import EXAMPLES
+from survey.migration import upgrade
+from survey.store import studies
 from survey.tables import StudyRow
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+CHROMIUM = Path("/usr/bin/chromium")
 
 SHORT_DESIGN = """
 [study]
@@ -70,25 +78,31 @@ indecision = false
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def now() -> datetime:
     return NOW
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def short_design() -> str:
     return SHORT_DESIGN
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def one_arm_design() -> str:
     """The short design without its arm that withholds indecision."""
     return SHORT_DESIGN[: SHORT_DESIGN.index("[[arms]]")]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def kidney_8() -> str:
     return (EXAMPLES / "kidney-8.toml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def kidney_complete() -> str:
+    """The example that uses every part of a design."""
+    return (EXAMPLES / "kidney-complete.toml").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -134,12 +148,12 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def add_open_study() -> Callable[[Engine, str], StudyRow]:
     def add(engine: Engine, text: str) -> StudyRow:
         with writing(engine) as session:
-            study = store.add_study(session, text, now=NOW)
-            store.open_study(session, study, now=NOW)
+            study = studies.add_study(session, text, now=NOW)
+            studies.open_study(session, study, now=NOW)
             return study
 
     return add
@@ -155,15 +169,151 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-@pytest.fixture
-def send() -> Callable[..., TestResponse]:
-    """Return a function that sends the form of a page as a browser does: hidden fields, then what is given."""
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A page and what to do there to see it as it should be looked at."""
 
-    def send_form(client: FlaskClient, page: TestResponse, ending: str, **fields: str) -> TestResponse:
+    path: str
+    heading: str
+    """Begins with this, so that a test never looks at another page than it thinks."""
+    write: tuple[str, str] | None = None
+    """(field, text) to write first."""
+    press: str = ""
+    """Button to press then, e.g. to see a form with complaints."""
+    without_cookies: bool = False
+    """Whether to press it without our cookie."""
+
+
+class Visitor:
+    """Somebody who takes part through Flask's test client, to get a participant to any page.
+
+    The steps are those of the complete example; designs with fewer have their pages passed by hand.
+    """
+
+    def __init__(self, app: Flask, send: Callable[..., TestResponse], slug: str, query: str = "") -> None:
+        self._send = send
+        self.client: FlaskClient = app.test_client()
+        self.page = self.client.get(f"/s/{slug}{query}", follow_redirects=True)
+
+    @property
+    def path(self) -> str:
+        """Of the page on which the visitor is."""
+        return self.page.request.path
+
+    @property
+    def token(self) -> str:
+        return self.path.split("/")[2]
+
+    @property
+    def step(self) -> str:
+        """Name of the page on which the visitor is."""
+        found = re.search(r'data-page="([^"]*)"', self.page.text)
+        assert found, self.page.text
+        return found[1]
+
+    @property
+    def text(self) -> str:
+        """What the page says, in words."""
+        return html.unescape(re.sub(r"<[^>]+>", " ", self.page.text))
+
+    @property
+    def code(self) -> str:
+        found = re.search(r'<output id="completion-code"[^>]*>([^<]*)<', self.page.text)
+        return found[1] if found else ""
+
+    def opens(self, path: str) -> Visitor:
+        self.page = self.client.get(path, follow_redirects=True)
+        return self
+
+    def reloads(self) -> Visitor:
+        return self.opens(self.path)
+
+    def sends(self, ending: str, **fields: str | list[str]) -> Visitor:
+        self.page = self._send(self.client, self.page, ending, **fields)
+        return self
+
+    def agrees(self) -> Visitor:
+        return self.sends("/start").sends("/consent", decision="agree")
+
+    def is_admitted(self, *, adult: str = "yes", place: str = "city") -> Visitor:
+        return self.agrees().sends("/screener", adult=adult, place=place)
+
+    def is_asked(self) -> Visitor:
+        return self.is_admitted().sends("/begin").sends("/answer", choice="left")
+
+    def is_answering(self) -> Visitor:
+        return self.is_asked().sends("/comprehension", option="alike")
+
+    def goes_on_until(self, text: str) -> Visitor:
+        for _ in range(60):
+            if text in self.page.text:
+                return self
+            self.sends("/answer", choice="left")
+        raise AssertionError(f"never came to '{text}'")
+
+    def is_describing(self) -> Visitor:
+        return self.is_answering().goes_on_until('data-page="describing"')
+
+    def has_finished(self) -> Visitor:
+        return self.is_describing().sends("/demographics")
+
+    def wants_to_stop(self) -> Visitor:
+        return self.opens(f"/p/{self.token}/stop")
+
+    def sees(self, heading: str, **more: Any) -> Place:
+        return Place(path=self.page.request.full_path.rstrip("?"), heading=heading, **more)
+
+
+@pytest.fixture(scope="session")
+def visit(send: Callable[..., TestResponse]) -> Callable[..., Visitor]:
+    """Return a function that opens a study's page: ``visit(app, slug, query)``."""
+
+    def open_study(app: Flask, slug: str = "kidney-complete", query: str = "") -> Visitor:
+        return Visitor(app, send, slug, query)
+
+    return open_study
+
+
+@pytest.fixture(scope="session")
+def quick_complete(kidney_complete: str) -> str:
+    """The complete example with fewer main comparisons and room for everybody."""
+    text, changed = re.subn(
+        r"^per_respondent = \d+$", "per_respondent = 7", kidney_complete, flags=re.MULTILINE
+    )
+    assert changed == 1
+    return re.sub(r"^most = \d+$", "most = 1000", text, flags=re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium. Not for the whole session: while it runs, nothing else can run an event loop."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def send() -> Callable[..., TestResponse]:
+    """Return a function that sends the form of a page as a browser does: hidden fields, then what is given.
+
+    A field whose value is a list is sent once for each.
+    """
+
+    def send_form(
+        client: FlaskClient, page: TestResponse, ending: str, **fields: str | list[str]
+    ) -> TestResponse:
         for action, body in re.findall(r'<form[^>]*action="([^"]*)"[^>]*>(.*?)</form>', page.text, re.DOTALL):
             if action.endswith(ending):
                 hidden = dict(re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', body))
-                return client.post(action, data=hidden | fields, follow_redirects=True)
+                sent = {name: html.unescape(value) for name, value in hidden.items()} | fields
+                return client.post(action, data=sent, follow_redirects=True)
         raise AssertionError(f"no form for {ending} on the page:\n{page.text}")
 
     return send_form

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import click
 import httpx
 import pytest
+from sqlalchemy import select
 
 from survey.answers_file import read_answers
 from survey.cli import COMMANDS, run
+from survey.config import load_settings
+from survey.db import open_database, reading, writing
+from survey.recruitment import IdKeeper, Recruited
+from survey.store.participants import Arrival, consent, end, start_participant
+from survey.store.studies import find_study
+from survey.tables import EventRow, ParticipantState
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -106,6 +116,146 @@ def test_a_study_goes_from_file_to_export(equipoise: Run, tmp_path: Path) -> Non
     assert equipoise("db", "backup", "copy.sqlite")[0] == 0
 
 
+def test_a_study_is_exported_as_a_bundle_that_verifies(equipoise: Run, tmp_path: Path) -> None:
+    equipoise("survey", "rehearse", "design.toml", "--participants", "2")
+    code, said, hint = equipoise("survey", "export", "short", "--bundle", "people")
+    assert (code, "0 answers of 0 participants" in said) == (0, True)
+    assert "2 simulated participants left out; --include-simulated adds them" in hint
+    code, said, _ = equipoise(
+        "survey", "export", "short", "--bundle", "all.zip", "--include-simulated", "--json"
+    )
+    assert (code, json.loads(said)["rows"]["answers.csv"]) == (0, 8)
+    assert equipoise("survey", "verify", "people")[:2] == (0, "people: whole\n")
+    code, said, _ = equipoise("survey", "verify", "all.zip", "--json")
+    assert (code, json.loads(said)) == (0, {"bundle": "all.zip", "ok": True, "problems": []})
+    with (tmp_path / "people" / "events.csv").open("ab") as file:
+        file.write(b"x")
+    code, said, complained = equipoise("survey", "verify", "people")
+    assert (code, said) == (1, "people: 1 problem\n")
+    assert complained.startswith("events.csv: has ")
+    assert equipoise("survey", "verify", "design.toml")[0] == 2
+
+
+def test_taking_data_out_stands_in_the_audit_log(equipoise: Run) -> None:
+    equipoise("survey", "add", "design.toml")
+    equipoise("survey", "export", "short", "--out", "a.csv")
+    equipoise("survey", "export", "short", "--bundle", "b.zip")
+    engine = open_database(load_settings())
+    with reading(engine) as session:
+        found = session.execute(
+            select(EventRow.actor, EventRow.detail).where(EventRow.what == "downloaded").order_by(EventRow.id)
+        ).all()
+    engine.dispose()
+    assert [tuple(row) for row in found] == [
+        ("command line", {"file": "answers.csv"}),
+        ("command line", {"file": "bundle"}),
+    ]
+
+
+def test_a_study_is_paused_shown_and_goes_on(equipoise: Run) -> None:
+    equipoise("survey", "add", "design.toml")
+    assert equipoise("survey", "pause", "short")[0] == 2
+    assert "short version 1: open" in equipoise("survey", "open", "short")[1]
+    code, said, _ = equipoise("survey", "pause", "short", "--json")
+    assert (code, json.loads(said)["state"]) == (0, "paused")
+    equipoise("survey", "open", "short")
+    equipoise("survey", "rehearse", "short", "--participants", "2")
+    code, said, _ = equipoise("survey", "show", "short", "--json")
+    shown = json.loads(said)
+    assert (code, shown["state"], shown["people"]) == (0, "open", [])
+    assert shown["simulated"] == [{"wave": 1, "answers": 8, "states": {"finished": 2}}]
+    assert [(e["what"], e["by"]) for e in shown["events"]] == [
+        ("study added", "command line"),
+        ("study opened", "command line"),
+        ("study paused", "command line"),
+        ("study opened", "command line"),
+    ]
+    said = equipoise("survey", "show", "short")[1]
+    assert "simulated, wave 1: 8 answers; 2 finished" in said
+    assert "study paused  (command line)" in said
+
+
+def test_the_next_wave_is_opened_and_its_invitations_written(
+    equipoise: Run, tmp_path: Path, one_arm_design: str
+) -> None:
+    assert equipoise("survey", "add", "design.toml")[0] == 0
+    assert "wave 1 of 1" in equipoise("survey", "wave", "short")[2]
+    later = one_arm_design.replace('version = "1"', 'version = "2"') + "\n[waves]\ncount = 2\n"
+    (tmp_path / "later.toml").write_text(later, encoding="utf-8")
+    equipoise("survey", "add", "later.toml", "--open")
+    engine = open_database(load_settings())
+    with writing(engine) as session:
+        study = find_study(session, "short", "2")
+        now = study.created_at
+        arrival = Arrival(start_key="x", language="en", recruited=Recruited(source="pid", id="=1+1"))
+        person = start_participant(session, study, arrival, IdKeeper("x" * 40), now=now)
+        consent(session, person, now=now)
+        end(session, study, person, ParticipantState.FINISHED, now=now)
+        token, code = person.token, person.completion_code
+    engine.dispose()
+    assert "short version 2: open, wave 2" in equipoise("survey", "wave", "short")[1]
+    exit_code, said, _ = equipoise("survey", "invitations", "short", "--out", "links.csv", "--json")
+    assert (exit_code, json.loads(said)) == (0, {"file": "links.csv", "wave": 2, "invitations": 1})
+    assert (tmp_path / "links.csv").read_text("utf-8") == (
+        f"source,id,completion_code,link\n,,{code},http://127.0.0.1:8000/p/{token}\n"
+    )
+    assert (tmp_path / "links.csv").stat().st_mode & 0o777 == 0o600
+
+
+def test_erasing_asks_first_and_exports_count_it(
+    equipoise: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    equipoise("survey", "rehearse", "design.toml", "--participants", "2")
+    erase = ("survey", "erase", "short", "--participant", "sim-00001")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert equipoise(*erase)[0] == 130
+    assert equipoise("survey", "erase", "short", "--participant", "p-NOBODY", "--yes")[0] == 2
+    code, said, _ = equipoise(*erase, "--yes")
+    assert code == 0
+    assert said.startswith("sim-00001: erased (4 answers and 0 statements in 1 wave)")
+    code, said, _ = equipoise("survey", "export", "short", "--bundle", "b", "--include-simulated", "--json")
+    summary = json.loads(said)
+    assert (summary["erased"], summary["participants"]) == (1, 1)
+    assert b"sim-00001" not in b"".join(path.read_bytes() for path in (tmp_path / "b").iterdir())
+
+
+def test_kept_ids_are_deleted_when_confirmed(equipoise: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    equipoise("survey", "add", "design.toml")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert equipoise("survey", "forget-ids", "short")[0] == 130
+    code, said, _ = equipoise("survey", "forget-ids", "short", "--yes", "--json")
+    assert (code, json.loads(said)) == (0, {"study": "short", "ids_deleted": 0})
+
+
+def test_the_doctor_tells_what_is_broken_with_exit_code_1(equipoise: Run, tmp_path: Path) -> None:
+    equipoise("survey", "rehearse", "design.toml", "--participants", "2")
+    code, said, _ = equipoise("db", "doctor")
+    assert (code, said) == (0, "34 checks: 0 broken, 0 to look at, 34 hold\n")
+    said = equipoise("db", "doctor", "--all")[1]
+    assert said.count("holds: ") == 34
+    with closing(sqlite3.connect(tmp_path / "var" / "equipoise.sqlite")) as connection, connection:
+        [hit] = connection.execute("SELECT presentation_id FROM answer WHERE id = 3").fetchone()
+        connection.execute("DELETE FROM answer WHERE id = 3")
+    code, said, _ = equipoise("db", "doctor")
+    assert code == 1
+    assert "broken: every answered presentation has its answers (1)\n" in said
+    assert said.endswith("34 checks: 1 broken, 0 to look at, 33 hold\n")
+    code, said, _ = equipoise("db", "doctor", "--json")
+    told = json.loads(said)
+    assert (code, told["ok"]) == (1, False)
+    assert [c["first"] for c in told["checks"] if c["violations"]] == [[f"presentation {hit}"]]
+
+
+def test_a_preregistration_is_made_without_a_database_and_verifies(equipoise: Run, tmp_path: Path) -> None:
+    command = ("survey", "preregister", "design.toml", "--participants", "12", "--out", "plan.zip")
+    code, said, _ = equipoise(*command)
+    assert code == 0
+    assert "12 simulated participants, 48 answers" in said
+    assert "(it runs on the simulated data)" in said
+    assert equipoise("survey", "verify", "plan.zip")[0] == 0
+    assert not (tmp_path / "var").exists()
+
+
 def test_a_design_file_can_be_rehearsed_as_it_is(equipoise: Run) -> None:
     code, said, _ = equipoise("survey", "rehearse", "design.toml", "--participants", "1")
     assert code == 0
@@ -123,6 +273,13 @@ def test_a_design_file_can_be_rehearsed_as_it_is(equipoise: Run) -> None:
         (("survey", "rehearse", "none"), "no study 'none'"),
         (("survey", "rehearse", "none.toml"), "none.toml"),
         (("survey", "export", "none", "--out", "a.csv"), "no study 'none'"),
+        (("survey", "export", "none"), "give either --out FILE"),
+        (("survey", "export", "none", "--out", "a.csv", "--parquet"), "belong to --bundle"),
+        (("survey", "verify", "none.zip"), "none.zip: No such file"),
+        (("survey", "show", "none"), "no study 'none'"),
+        (("survey", "wave", "none"), "no study 'none'"),
+        (("survey", "erase", "none", "--participant", "x", "--yes"), "no study 'none'"),
+        (("survey", "preregister", "bad.toml", "--out", "a"), "bad.toml:2: study.slug"),
         (("survey", "import", "nobody1999", "x.csv", "--out", "a.csv"), "nobody1999"),
         (("survey", "import", "mcelfresh2021", "x.csv", "--out", "a.csv"), "x.csv"),
         (("survey", "fly"), "No such command"),
@@ -143,7 +300,7 @@ def test_bad_input_is_exit_code_2_with_a_reason(
 
 
 def test_a_changed_design_needs_a_new_version(equipoise: Run, tmp_path: Path, short_design: str) -> None:
-    equipoise("survey", "add", "design.toml")
+    equipoise("survey", "add", "design.toml", "--open")
     (tmp_path / "design.toml").write_text(short_design.replace("What to do.", "Else."), encoding="utf-8")
     code, _, said = equipoise("survey", "add", "design.toml")
     assert code == 2

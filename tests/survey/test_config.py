@@ -85,12 +85,14 @@ def test_secrets_are_never_shown() -> None:
     settings = load_settings(
         {
             "EQUIPOISE_SECRET_KEY": "topsecretkey" * 3,
-            "EQUIPOISE_RESEARCH_TOKEN": "topsecrettoken",
+            "EQUIPOISE_RESEARCH_TOKEN": "topsecrettoken" * 3,
+            "EQUIPOISE_RATE_LIMIT_STORAGE": "redis://:topsecretpassword@counter.example:6379",
             "EQUIPOISE_DATABASE_URL": "postgresql://a:topsecretpassword@h/d",
         }
     )
     shown = described(settings)
     assert "topsecret" not in str(shown)
+    assert "redis://" in str(shown)
     assert "topsecretkey" not in repr(settings)
     assert {row["name"].removeprefix("EQUIPOISE_").lower() for row in shown} == set(Settings.model_fields)
     assert all(row["meaning"] for row in shown)

@@ -1,29 +1,31 @@
 from __future__ import annotations
 
+import errno
 import sqlite3
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from survey import store
+from survey import migration
 from survey.config import Settings, load_settings
 from survey.db import (
     DatabaseBehind,
     DatabaseUnavailable,
     assert_rules,
-    backup,
-    check_database,
     make_engine,
     open_database,
     reading,
-    require_current,
-    upgrade,
     writing,
 )
+from survey.migration import backup, check_database, require_current, upgrade
+from survey.store import studies
 from survey.tables import EventRow, StudyRow, StudyState
 
 
@@ -73,14 +75,38 @@ def test_statements_begin_as_they_should(sqlite_engine: Engine) -> None:
     assert [s for s in said if s.startswith("BEGIN")] == ["BEGIN IMMEDIATE", "BEGIN"]
 
 
+def test_a_reading_session_sees_one_moment(engine: Engine, now: datetime, short_design: str) -> None:
+    with reading(engine) as session:
+        assert not studies.list_studies(session)
+        with writing(engine) as other:
+            studies.add_study(other, short_design, now=now)
+        assert not studies.list_studies(session), "half of a page would be of before, half of after"
+    with reading(engine) as session:
+        assert len(studies.list_studies(session)) == 1
+
+
+def test_connections_change_between_reading_and_writing(
+    sqlite_engine: Engine, now: datetime, short_design: str
+) -> None:
+    """One connection after another task each: what the last one was for must not stick to it."""
+    for version in range(3):
+        with reading(sqlite_engine) as session:
+            assert len(studies.list_studies(session)) == version
+        with pytest.raises(DatabaseUnavailable, match="readonly"), reading(sqlite_engine) as session:
+            studies.add_study(session, short_design.replace('version = "1"', 'version = "9"'), now=now)
+        with writing(sqlite_engine) as session:
+            design = short_design.replace('version = "1"', f'version = "{version}"')
+            studies.add_study(session, design, now=now)
+
+
 def test_a_reading_session_cannot_write(engine: Engine, now: datetime, short_design: str) -> None:
     with (
         pytest.raises((DBAPIError, DatabaseUnavailable), match=r"readonly|read-only"),
         reading(engine) as session,
     ):
-        store.add_study(session, short_design, now=now)
+        studies.add_study(session, short_design, now=now)
     with writing(engine) as session:  # And the same connection can write again.
-        store.add_study(session, short_design, now=now)
+        studies.add_study(session, short_design, now=now)
 
 
 def test_a_writing_session_keeps_nothing_after_an_error(
@@ -88,18 +114,18 @@ def test_a_writing_session_keeps_nothing_after_an_error(
 ) -> None:
     def add_and_fail() -> None:
         with writing(engine) as session:
-            store.add_study(session, short_design, now=now)
+            studies.add_study(session, short_design, now=now)
             raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError, match="stop"):
         add_and_fail()
     with reading(engine) as session:
-        assert not store.list_studies(session)
+        assert not studies.list_studies(session)
 
 
 def test_times_come_back_aware_and_utc(engine: Engine, now: datetime, short_design: str) -> None:
     with writing(engine) as session:
-        store.add_study(session, short_design, now=now)
+        studies.add_study(session, short_design, now=now)
     with reading(engine) as session:
         stored = session.scalars(select(EventRow.at)).one()
     assert stored == now
@@ -108,7 +134,7 @@ def test_times_come_back_aware_and_utc(engine: Engine, now: datetime, short_desi
 
 def test_a_time_without_a_zone_is_refused(sqlite_engine: Engine, now: datetime, short_design: str) -> None:
     with pytest.raises(StatementError, match="no time zone"), writing(sqlite_engine) as session:
-        store.add_study(session, short_design, now=now.replace(tzinfo=None))
+        studies.add_study(session, short_design, now=now.replace(tzinfo=None))
 
 
 def test_a_row_that_others_refer_to_cannot_be_deleted(
@@ -124,7 +150,7 @@ def test_the_database_itself_allows_one_open_version_per_slug(
 ) -> None:
     add_open_study(engine, short_design)
     with writing(engine) as session:
-        second = store.add_study(session, short_design.replace('version = "1"', 'version = "2"'), now=now)
+        second = studies.add_study(session, short_design.replace('version = "1"', 'version = "2"'), now=now)
     with pytest.raises(IntegrityError), writing(engine) as session:
         session.get_one(StudyRow, second.id).state = StudyState.OPEN
 
@@ -133,6 +159,65 @@ def test_an_embedded_database_is_made_on_first_use(settings: Settings) -> None:
     engine = open_database(settings)
     require_current(engine)
     engine.dispose()
+
+
+def test_services_that_start_at_the_same_moment_make_one_database(settings: Settings) -> None:
+    start = threading.Barrier(6)
+
+    def open_and_use(_: int) -> int:
+        start.wait()
+        engine = open_database(settings)
+        with reading(engine) as session:
+            found = len(studies.list_studies(session))
+        engine.dispose()
+        return found
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(open_and_use, range(6))) == [0] * 6
+    assert [file.name for file in settings.state_dir.iterdir()] == ["equipoise.sqlite"]
+
+
+def test_a_start_that_is_cut_off_leaves_no_half_made_database(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = migration.command.upgrade
+
+    def cut_off(config: Any, revision: str) -> None:
+        run(config, "0001")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(migration.command, "upgrade", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            open_database(settings)
+    assert not list(settings.state_dir.iterdir())
+    open_database(settings).dispose()
+
+
+def test_a_disk_without_hard_links_gets_its_database_all_the_same(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(migration.os, "link", unsupported)
+    engine = open_database(settings)
+    require_current(engine)
+    engine.dispose()
+    assert [file.name for file in settings.state_dir.iterdir()] == ["equipoise.sqlite"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("a file where the folder should be")
+    settings = load_settings({}, database_url=f"sqlite:///{tmp_path}/var/equipoise.sqlite")
+    with pytest.raises(DatabaseUnavailable, match="its folder cannot be made"):
+        open_database(settings)
+
+
+def test_a_file_with_a_strange_name_is_a_database_too(tmp_path: Path) -> None:
+    settings = load_settings({}, database_url=f"sqlite:///{tmp_path}/50 % [new] ünd.sqlite")
+    open_database(settings).dispose()
+    assert [file.name for file in tmp_path.iterdir()] == ["50 % [new] ünd.sqlite"]
 
 
 def test_an_existing_database_that_is_behind_is_not_touched(settings: Settings) -> None:
@@ -195,13 +280,13 @@ def test_a_backup_is_a_whole_database(
     settings: Settings, sqlite_engine: Engine, now: datetime, short_design: str, tmp_path: Path
 ) -> None:
     with writing(sqlite_engine) as session:
-        store.add_study(session, short_design, now=now)
+        studies.add_study(session, short_design, now=now)
     target = tmp_path / "copy.sqlite"
     backup(settings.database_url, target)
     copy = make_engine(f"sqlite:///{target}")
     require_current(copy)
     with reading(copy) as session:
-        assert [study.slug for study in store.list_studies(session)] == ["short"]
+        assert [study.slug for study in studies.list_studies(session)] == ["short"]
     copy.dispose()
     with pytest.raises(DatabaseUnavailable, match="exists already"):
         backup(settings.database_url, target)
@@ -216,8 +301,8 @@ def test_upgrading_a_current_database_changes_nothing(
     settings: Settings, sqlite_engine: Engine, now: datetime, short_design: str
 ) -> None:
     with writing(sqlite_engine) as session:
-        store.add_study(session, short_design, now=now)
+        studies.add_study(session, short_design, now=now)
     upgrade(settings.database_url)
     with reading(sqlite_engine) as session:
-        assert len(store.list_studies(session)) == 1
+        assert len(studies.list_studies(session)) == 1
     assert not list(settings.state_dir.glob("*.before-upgrade-*"))

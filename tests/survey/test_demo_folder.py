@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from survey import store
 from survey.cli import run
 from survey.commands import demo
-from survey.db import make_engine, upgrade, writing
+from survey.db import make_engine, writing
 from survey.design_file import EXAMPLES
+from survey.migration import upgrade
+from survey.recruitment import IdKeeper
+from survey.store import participants, studies
+from survey.store.participants import Arrival
+from survey.store.tokens import new_token
 
 Demo = Callable[[], tuple[int, str]]
 
@@ -48,11 +52,12 @@ def engine(run_demo: Demo, out: Path) -> Engine:
 
 def add_study(engine: Engine, name: str, now: datetime, *, people: int = 0, simulated: int = 0) -> None:
     with writing(engine) as session:
-        study = store.add_study(session, (EXAMPLES / f"{name}.toml").read_text(encoding="utf-8"), now=now)
-        store.open_study(session, study, now=now)
+        study = studies.add_study(session, (EXAMPLES / f"{name}.toml").read_text(encoding="utf-8"), now=now)
+        studies.open_study(session, study, now=now)
         for is_simulated, count in ((False, people), (True, simulated)):
             for _ in range(count):
-                store.start_participant(session, study, simulated=is_simulated, now=now)
+                arrival = Arrival(start_key=new_token(), language="en", simulated=is_simulated)
+                participants.start_participant(session, study, arrival, IdKeeper("k" * 40), now=now)
     engine.dispose()
 
 

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, Engine, event, func, select, update
+from sqlalchemy import Engine, event, func, select, update
 from werkzeug.test import TestResponse
 
-from survey import store
 from survey.answers import Choice
 from survey.config import REHEARSAL_HEADER, Secrets, load_settings
 from survey.db import reading, writing
+from survey.store import studies
 from survey.tables import AnswerRow, EventRow, ParticipantRow, ParticipantState, PresentationRow, StudyRow
 
 AddOpenStudy = Callable[[Engine, str], StudyRow]
@@ -28,6 +28,11 @@ Go = Callable[[FlaskClient, str], TestResponse]
 @pytest.fixture
 def study(sqlite_engine: Engine, add_open_study: AddOpenStudy, one_arm_design: str) -> StudyRow:
     return add_open_study(sqlite_engine, one_arm_design)
+
+
+def shown(page: TestResponse) -> str:
+    """Return the page without what is made anew for each request."""
+    return re.sub(r'(name="csrf_token" value=)"[^"]*"', r"\1", page.text)
 
 
 def count(engine: Engine, table: type) -> int:
@@ -43,7 +48,8 @@ def test_opening_the_link_creates_nothing(
         assert page.status_code == 200
         assert "What this is." in page.text
     assert count(sqlite_engine, ParticipantRow) == 0
-    assert client.get("/s/short/start").status_code == 405
+    reopened = client.get("/s/short/start")
+    assert (reopened.status_code, reopened.location) == (303, "/s/short")
     assert count(sqlite_engine, ParticipantRow) == 0
 
 
@@ -52,8 +58,8 @@ def test_a_get_of_a_participants_page_changes_nothing(
 ) -> None:
     page = at_first_comparison(client, "short")
     events = count(sqlite_engine, EventRow)
-    again = [client.get(page.request.path).text for _ in range(3)]
-    assert set(again) == {page.text}
+    again = [shown(client.get(page.request.path)) for _ in range(3)]
+    assert set(again) == {shown(page)}
     assert count(sqlite_engine, EventRow) == events
 
 
@@ -72,8 +78,8 @@ def test_the_whole_way_from_the_link_to_the_code(
         assert [r.status_code for r in page.history] == [303]
         assert count(sqlite_engine, AnswerRow) == position
     assert "What it was about." in page.text
-    assert re.search(r'<output id="completion-code">[2-9A-Z]{8}</output>', page.text)
-    assert client.get(page.request.path).text == page.text
+    assert re.search(r'<output id="completion-code"[^>]*>C[2-9A-Z]{8}</output>', page.text)
+    assert shown(client.get(page.request.path)) == shown(page)
     with reading(sqlite_engine) as session:
         rows = session.execute(
             select(AnswerRow.choice, AnswerRow.client_seconds, AnswerRow.client_seconds_problem).order_by(
@@ -116,14 +122,18 @@ def test_the_three_answers_stand_in_order_and_are_alike(
     client: FlaskClient, study: StudyRow, at_first_comparison: Go
 ) -> None:
     page = at_first_comparison(client, "short")
-    buttons = re.findall(
-        r'<button class="choice[^"]*" name="choice" value="(\w+)"([^>]*)>([^<]*)<', page.text
-    )
-    assert buttons == [
-        ("left", "", "Patient A"),
-        ("indecision", "", "Flip a coin"),
-        ("right", "", "Patient B"),
+    buttons = re.findall(r"<button([^>]*)>([^<]*)</button>", page.text[: page.text.index("</form>")])
+    assert [(re.findall(r'(?:name|value)="(\w+)"', attributes), words) for attributes, words in buttons] == [
+        (["choice", "left"], "Patient A"),
+        (["choice", "indecision"], "Flip a coin"),
+        (["choice", "right"], "Patient B"),
     ]
+    # Nothing but their place tells them apart.
+    others = {
+        re.sub(r' (?:name|value)="\w+"| at-right|\s+', " ", attributes).replace(" ", "")
+        for attributes, _ in buttons
+    }
+    assert others == {'class="choice"dir="auto"'}
 
 
 def test_an_arm_without_indecision_shows_two_answers(
@@ -183,7 +193,7 @@ def test_an_earlier_step_sent_again_shows_where_the_participant_stands(
     answering = send(client, instructed, "/begin")
     stale = consenting if step == "/consent" else instructed
     for decision in ("agree", "decline"):
-        assert send(client, stale, step, decision=decision).text == answering.text
+        assert shown(send(client, stale, step, decision=decision)) == shown(answering)
     assert count(sqlite_engine, PresentationRow) == 4
 
 
@@ -212,7 +222,7 @@ def test_a_closed_study_says_so_and_lets_those_inside_finish(
     old = landing.get("/s/short")
     inside = at_first_comparison(client, "short")
     with writing(sqlite_engine) as session:
-        store.close_study(session, session.get_one(StudyRow, study.id), now=datetime.now(UTC))
+        studies.close_study(session, session.get_one(StudyRow, study.id), now=datetime.now(UTC))
     page = landing.get("/s/short")
     assert page.status_code == 200
     assert "This study is closed" in page.text
@@ -226,7 +236,7 @@ def test_a_draft_says_that_it_has_not_opened(
     client: FlaskClient, sqlite_engine: Engine, short_design: str, now: datetime
 ) -> None:
     with writing(sqlite_engine) as session:
-        store.add_study(session, short_design, now=now)
+        studies.add_study(session, short_design, now=now)
     assert "has not opened yet" in client.get("/s/short").text
 
 
@@ -314,7 +324,7 @@ def test_every_page_carries_the_security_headers_and_no_inline_script(
         assert not re.search(r"<script(?![^>]*src=)|<style|style=|\son\w+=", page.text)
         assert not re.search(r'(?:src|href)="https?:', page.text)
         assert '<a class="skip" href="#main">' in page.text
-        assert '<html lang="en">' in page.text
+        assert '<html lang="en" dir="ltr">' in page.text
 
 
 def test_the_cookie_is_closed_to_scripts_and_secure_on_https(app: Flask, study: StudyRow) -> None:
@@ -353,7 +363,7 @@ def test_only_the_rehearsal_token_marks_a_participant_as_simulated(
     client = app.test_client()
     token = re.search(r'name="csrf_token" value="([^"]*)"', client.get("/s/short", headers=right).text)
     assert token
-    client.post("/s/short/start", headers=right, data={"csrf_token": token[1]})
+    client.post("/s/short/start", headers=right, data={"csrf_token": token[1], "start_key": "k" * 32})
     with reading(sqlite_engine) as session:
         assert session.scalars(select(ParticipantRow.simulated)).all() == [True]
 
@@ -368,7 +378,7 @@ def test_our_own_faults_get_a_calm_page_and_a_log_line_without_tokens(
 ) -> None:
     path = at_first_comparison(client, "short").request.path
     with writing(sqlite_engine) as session:
-        session.execute(update(PresentationRow).values(answered_at=datetime.now(UTC)))
+        session.execute(update(PresentationRow).values(answered=1, answered_at=datetime.now(UTC)))
     page = client.get(path)
     assert page.status_code == 500
     assert "Something went wrong on our side" in page.text
@@ -389,9 +399,9 @@ def test_a_database_that_is_locked_too_long_is_told_and_nothing_is_half_stored(
     holder = sqlite3.connect(str(sqlite_engine.url.database), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
 
-    @event.listens_for(sqlite_engine, "begin", insert=True)
-    def _impatient(connection: Connection) -> None:
-        connection.exec_driver_sql("PRAGMA busy_timeout=50")
+    @event.listens_for(sqlite_engine, "checkout")
+    def _impatient(connection: sqlite3.Connection, *_more: object) -> None:
+        connection.execute("PRAGMA busy_timeout=50")
 
     answer = send(client, page, "/answer", choice="left")
     assert answer.status_code == 503

@@ -2,89 +2,313 @@
 
 from __future__ import annotations
 
-import hmac
-import math
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import quote
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from survey import store, wording
+from survey import wording
 from survey.answers import Choice
-from survey.config import REHEARSAL_HEADER, REHEARSED_DESIGN_HEADER
 from survey.db import reading, writing
-from survey.store import NoSuchPresentation, NoSuchStudy, NotTakingPart
-from survey.tables import ParticipantRow, ParticipantState, StudyState
+from survey.design import StudyDesign
+from survey.languages import worded
+from survey.pairing import presentation_count
+from survey.questionnaire import FormQuestion, Misunderstood, Option, Stated, read_form
+from survey.recruitment import BadRecruitmentId, parameter_names, read_ids
+from survey.steps import ENDINGS
+from survey.store import answering, erasure, participants, studies
+from survey.store.answering import NoSuchPresentation, Sent
+from survey.store.participants import Arrival, NeedsInvitation, NotTakingPart, StudyPaused
+from survey.store.presentations import presentation_of
+from survey.store.studies import NoSuchStudy
+from survey.store.tokens import new_token
+from survey.tables import (
+    ENDED,
+    FollowUpKind,
+    ParticipantRow,
+    ParticipantState,
+    PresentationRow,
+    StudyRow,
+    StudyState,
+)
 from survey.web.context import now, the_context, the_engine
+from survey.web.participate.visitor import (
+    id_keeper,
+    is_rehearsal,
+    keep_ids,
+    keep_place,
+    kept_ids,
+    kept_place,
+    read_client,
+    read_seconds,
+    rehearsed_design,
+)
 
 blueprint = Blueprint("participate", __name__, template_folder="templates")
+_FORMS = "consent,screener,demographics,begin,comprehension,answer,'follow-up',change,return"
+"""Last parts of the addresses that forms are sent to."""
 
-_LONGEST_SECONDS = 7 * 24 * 3600.0
+
+# --- arriving ------------------------------------------------------------------------------------------
 
 
 @blueprint.get("/s/<slug>")
-def landing(slug: str) -> str:
-    """Say what the study is; offer to start it if it is open."""
-    simulated = _is_rehearsal()
-    with reading(the_engine()) as session:
+def landing(slug: str) -> str | Response:
+    """Say what the study is; offer to start it if it is open. Ids in the address are read once and dropped."""
+    if parameter_names() & set(request.args):
         try:
-            study = store.find_study(session, slug, digest=_rehearsed_design())
-        except NoSuchStudy:
-            abort(404)
-        can_start = study.state is StudyState.OPEN or (simulated and study.state is StudyState.DRAFT)
+            recruited = read_ids(request.args)
+        except BadRecruitmentId:
+            abort(400)
+        if recruited is not None:
+            with reading(the_engine()) as session:
+                _study(session, slug)  # Nothing is kept for a study that is none.
+            keep_ids(slug, recruited)
+        return redirect(url_for(".landing", slug=slug, lang=request.args.get("lang")), code=303)
+    with reading(the_engine()) as session:
+        study = _study(session, slug)
+        design = studies.design_of(study)
+        language = _landing_language(design)
         return render_template(
             "participate/landing.html",
-            design=store.design_of(study),
+            design=worded(design, arm=design.arms[0].name, language=language),
+            original=design,
             slug=slug,
+            language=language,
             state=study.state,
-            can_start=can_start,
+            can_start=participants.takes_participants(study, simulated=is_rehearsal()),
+            count=presentation_count(design),
+            place=_place_to_go_on(session, study),
+            start_key=new_token(),
         )
 
 
 @blueprint.post("/s/<slug>/start")
-def start(slug: str) -> Response:
-    """Add the participant and send the person to the address that is theirs."""
-    simulated = _is_rehearsal()
+def start(slug: str) -> str | Response:
+    """Add the participant, or find the one that this person is, and send the person to the own address."""
+    start_key = request.form.get("start_key", "")
+    if not 20 <= len(start_key) <= 64 or not start_key.isascii():
+        abort(400)
     try:
         with writing(the_engine()) as session:
-            study = store.find_study(session, slug, digest=_rehearsed_design())
-            token = store.start_participant(session, study, simulated=simulated, now=now()).token
-    except NoSuchStudy:
-        abort(404)
+            study = _study(session, slug)
+            design = studies.design_of(study)
+            language = request.form.get("language", design.language)
+            if language not in design.languages:
+                abort(400)
+            arrival = Arrival(
+                start_key=start_key,
+                language=language,
+                recruited=kept_ids(slug),
+                simulated=is_rehearsal(),
+            )
+            token = participants.start_participant(session, study, arrival, id_keeper(), now=now()).token
+    except NeedsInvitation:
+        with reading(the_engine()) as session:
+            design = studies.design_of(_study(session, slug))
+            g.language = language
+            return render_template(
+                "participate/not_invited.html",
+                design=worded(design, arm=design.arms[0].name, language=language),
+                language=language,
+            )
     except NotTakingPart:
         return redirect(url_for(".landing", slug=slug), code=303)
+    keep_place(slug, token)
     return _to_participant(token)
+
+
+@blueprint.get("/s/<slug>/start")
+def start_reopened(slug: str) -> Response:
+    """Lead to the study: a browser opens the address of a form again when it restores a tab."""
+    return redirect(url_for(".landing", slug=slug), code=303)
+
+
+def _study(session: Session, slug: str) -> StudyRow:
+    try:
+        return studies.find_study(session, slug, digest=rehearsed_design())
+    except NoSuchStudy:
+        abort(404)
+
+
+def _landing_language(design: StudyDesign) -> str:
+    """Return the language asked for, else the browser's favorite among the study's."""
+    wanted = request.args.get("lang")
+    if wanted not in design.languages:
+        wanted = request.accept_languages.best_match(design.languages, design.language)
+    g.language = wanted or design.language
+    return str(g.language)
+
+
+def _place_to_go_on(session: Session, study: StudyRow) -> str | None:
+    token = kept_place(study.slug)
+    person = participants.find_participant(session, token) if token else None
+    if person is None or person.study_id != study.id:
+        return None
+    latest = participants.latest_wave_of(session, person)
+    goes_on = latest.state not in ENDED or participants.can_return(study, latest)
+    return latest.token if goes_on else None
+
+
+# --- where the participant stands ----------------------------------------------------------------------
 
 
 @blueprint.get("/p/<token>")
 def participant(token: str) -> str:
     """Show where the participant stands: the page to act on next."""
     with reading(the_engine()) as session:
-        person = _person(session, token)
-        design = store.design_of(store.study_of(session, person))
-        if person.state is ParticipantState.ANSWERING:
-            shown = store.next_presentation(session, person)
-            if shown is None:
-                raise RuntimeError(f"participant {person.id} is answering but has nothing left to answer")
-            return render_template(
-                "participate/comparison.html",
-                design=design,
-                token=token,
-                question=wording.question(design, store.presentation_of(design, shown)),
-                presentation_token=shown.token,
-                position=shown.position,
-                count=store.presentation_count(session, person),
-            )
-        count = store.presentation_count(session, person) or design.comparisons_per_respondent
-        offered = person.arm is not None and design.arm(person.arm).indecision_offered
-        return render_template(
-            f"participate/{person.state.value}.html",
-            design=design,
-            token=token,
-            count=count,
-            instructions=wording.instructions(design, indecision_offered=offered),
-            completion_code=person.completion_code,
+        person, study, design = _person(session, token)
+        if study.state is StudyState.PAUSED and person.state not in ENDED and not person.simulated:
+            return _page("paused", person, design)
+        return _PAGES[person.state](session, person, study, design)
+
+
+@blueprint.get(f"/p/<token>/<any({_FORMS}):form>")
+def form_reopened(token: str, form: str) -> Response:
+    """Lead to where the participant stands: a browser opens the address of a form again when it restores a tab."""
+    return _to_participant(token)
+
+
+def _page(name: str, person: ParticipantRow, design: StudyDesign, **values: Any) -> str:
+    return render_template(
+        f"participate/{name}.html",
+        design=design,
+        page_name=name,
+        token=person.token,
+        language=person.language,
+        simulated=person.simulated,
+        can_stop=person.state not in ENDED,
+        **values,
+    )
+
+
+def _consenting(_s: Session, person: ParticipantRow, _study: StudyRow, design: StudyDesign) -> str:
+    return _page("consenting", person, design, returning=person.returning)
+
+
+def _screening(_s: Session, person: ParticipantRow, _study: StudyRow, design: StudyDesign) -> str:
+    return _form_page("screening", person, design, design.screener)
+
+
+def _instructed(_s: Session, person: ParticipantRow, _study: StudyRow, design: StudyDesign) -> str:
+    return _page(
+        "instructed",
+        person,
+        design,
+        count=presentation_count(design),
+        practice=design.practice is not None and not person.returning,
+        asks_comprehension=design.comprehension is not None and not person.returning,
+        instructions=wording.instructions(
+            design, indecision_offered=design.arm(person.arm or "").indecision_offered
+        ),
+        own_link=_public_address() + url_for("participate.participant", token=person.token),
+    )
+
+
+def _comparing(session: Session, person: ParticipantRow, _study: StudyRow, design: StudyDesign) -> str:
+    asked = answering.pending_follow_up(session, design, person)
+    if asked is not None:
+        presentation, given, kind = asked
+        return _comparison_page(
+            f"follow_up_{kind.value}", session, person, design, presentation, revision=given.revision
         )
+    shown = answering.open_presentation(session, design, person)
+    if shown is None:
+        raise RuntimeError(f"participant {person.id} is {person.state.value} but has nothing left to answer")
+    return _comparison_page(
+        "comparison",
+        session,
+        person,
+        design,
+        shown,
+        revision=shown.asked,
+        changing=shown.asked > 1,
+        can_change=answering.changeable(session, person) is not None,
+    )
+
+
+def _comparison_page(
+    name: str,
+    session: Session,
+    person: ParticipantRow,
+    design: StudyDesign,
+    shown: PresentationRow,
+    **values: Any,
+) -> str:
+    return _page(
+        name,
+        person,
+        design,
+        question=wording.question(design, presentation_of(design, shown)),
+        presentation_token=shown.token,
+        position=shown.position,
+        practice=shown.position == 0,
+        count=presentation_count(design),
+        reasons=_shuffled_reasons(design, person),
+        **values,
+    )
+
+
+def _shuffled_reasons(design: StudyDesign, person: ParticipantRow) -> list[Option]:
+    """Return the reasons in an order of the participant's own: alike on every reload, and known from the export."""
+
+    def place(reason: Option) -> bytes:
+        return hashlib.sha256(f"{person.code} {reason.name}".encode()).digest()
+
+    return sorted(design.indecision.reasons, key=place)
+
+
+def _comprehending(session: Session, person: ParticipantRow, _study: StudyRow, design: StudyDesign) -> str:
+    attempts = answering.attempts_at_comprehension(session, person)
+    return _page("comprehending", person, design, asked=design.comprehension, again=attempts > 0)
+
+
+def _describing(session: Session, person: ParticipantRow, _study: StudyRow, design: StudyDesign) -> str:
+    can_change = answering.changeable(session, person) is not None
+    return _form_page("describing", person, design, design.demographics, can_change=can_change)
+
+
+def _ended(session: Session, person: ParticipantRow, study: StudyRow, design: StudyDesign) -> str:
+    latest = participants.latest_wave_of(session, person)
+    returns = participants.can_return(study, latest)
+    return _page(
+        person.state.value,
+        person,
+        design,
+        completion_code=person.completion_code,
+        way_on=_way_on(design, person),
+        count=presentation_count(design),
+        invited=latest.token if returns else None,
+        later=latest.token if latest.id != person.id and not returns else None,
+    )
+
+
+_PAGES: dict[ParticipantState, Callable[[Session, ParticipantRow, StudyRow, StudyDesign], str]] = {
+    ParticipantState.CONSENTING: _consenting,
+    ParticipantState.SCREENING: _screening,
+    ParticipantState.INSTRUCTED: _instructed,
+    ParticipantState.PRACTICING: _comparing,
+    ParticipantState.COMPREHENDING: _comprehending,
+    ParticipantState.ANSWERING: _comparing,
+    ParticipantState.DESCRIBING: _describing,
+    **dict.fromkeys(ENDED, _ended),
+}
+
+
+def _way_on(design: StudyDesign, person: ParticipantRow) -> str | None:
+    """Return where to go on after the end; only the design says where."""
+    for page in design.endings:
+        if page.ending is ENDINGS.get(person.state):
+            return page.link.replace("{code}", quote(person.completion_code or "")) or None
+    return None
+
+
+# --- steps ---------------------------------------------------------------------------------------------
 
 
 @blueprint.post("/p/<token>/consent")
@@ -93,24 +317,46 @@ def consent(token: str) -> Response:
     decision = request.form.get("decision")
     if decision not in ("agree", "decline"):
         abort(400)
-    with writing(the_engine()) as session:
-        person = _person(session, token)
+
+    def step(session: Session, person: ParticipantRow) -> None:
         if decision == "decline":
-            store.decline(session, person, now=now())
-        else:
-            try:
-                store.consent(session, person, now=now())
-            except NotTakingPart:
-                flash("You had decided not to take part, and that stands.")
-    return _to_participant(token)
+            participants.decline(session, person, now=now())
+            return
+        try:
+            participants.consent(session, person, now=now())
+        except StudyPaused:
+            raise
+        except NotTakingPart:
+            flash(gettext("You had decided not to take part, and that stands."))
+
+    return _stepped(token, step)
+
+
+@blueprint.post("/p/<token>/screener")
+def screener(token: str) -> str | Response | tuple[str, int]:
+    """Store the screener's answers; every question needs one."""
+    return _form_sent(token, "screening", ParticipantState.SCREENING, participants.screen, all_needed=True)
+
+
+@blueprint.post("/p/<token>/demographics")
+def demographics(token: str) -> str | Response | tuple[str, int]:
+    """Store the demographics, as far as they were given."""
+    return _form_sent(
+        token, "describing", ParticipantState.DESCRIBING, participants.describe, all_needed=False
+    )
 
 
 @blueprint.post("/p/<token>/begin")
 def begin(token: str) -> Response:
-    """Go from the instructions to the first comparison."""
-    with writing(the_engine()) as session:
-        store.begin(session, _person(session, token), now=now())
-    return _to_participant(token)
+    """Go on from the instructions."""
+    return _stepped(token, lambda session, person: answering.begin(session, person, now=now()))
+
+
+@blueprint.post("/p/<token>/comprehension")
+def comprehension(token: str) -> Response:
+    """Store an answer about the instructions."""
+    option = request.form.get("option", "")
+    return _stepped(token, lambda session, person: answering.comprehend(session, person, option, now=now()))
 
 
 @blueprint.post("/p/<token>/answer")
@@ -120,61 +366,200 @@ def answer(token: str) -> Response:
         choice = Choice(request.form.get("choice", ""))
     except ValueError:
         abort(400)
-    seconds, problem = _client_seconds(request.form.get("seconds", ""))
-    try:
-        with writing(the_engine()) as session:
-            recorded = store.record_answer(
-                session,
-                _person(session, token),
-                request.form.get("presentation", ""),
-                choice,
-                client_seconds=seconds,
-                client_seconds_problem=problem,
-                now=now(),
+    seconds, problem = read_seconds(request.form.get("seconds", ""))
+    sent = Sent(
+        presentation=request.form.get("presentation", ""),
+        revision=_revision(),
+        choice=choice,
+        client_seconds=seconds,
+        client_seconds_problem=problem,
+        client=read_client(request.form.get("client", "")),
+    )
+
+    def step(session: Session, person: ParticipantRow) -> None:
+        if answering.record_answer(session, person, sent, now=now()).replayed:
+            flash(
+                gettext(
+                    "You had answered that comparison already; your first answer is kept. "
+                    "Here is where you are now."
+                )
             )
-    except (NoSuchPresentation, NotTakingPart):
+
+    return _stepped(token, step)
+
+
+@blueprint.post("/p/<token>/follow-up")
+def follow_up(token: str) -> Response:
+    """Store what was said after an indecision."""
+    try:
+        kind = FollowUpKind(request.form.get("kind", ""))
+    except ValueError:
         abort(400)
-    if recorded.replayed:
-        flash(
-            "You had answered that comparison already; your first answer is kept. Here is where you are now."
-        )
+    value, presentation, revision = (
+        request.form.get("value", ""),
+        request.form.get("presentation", ""),
+        _revision(),
+    )
+    return _stepped(
+        token,
+        lambda session, person: answering.record_follow_up(
+            session, person, presentation, revision, kind, value, now=now()
+        ),
+    )
+
+
+@blueprint.post("/p/<token>/change")
+def change(token: str) -> Response:
+    """Ask for the last answer once more."""
+    return _stepped(token, lambda session, person: answering.change_last_answer(session, person, now=now()))
+
+
+@blueprint.post("/p/<token>/return")
+def come_again(token: str) -> Response:
+    """Begin the next wave."""
+    with writing(the_engine()) as session:
+        person, study, _design = _person(session, token)
+        latest = participants.latest_wave_of(session, person)
+        try:
+            latest = participants.return_for_wave(session, study, latest, now=now())
+        except NotTakingPart:
+            flash(gettext("You are not invited again at the moment."))
+        slug = study.slug
+    keep_place(slug, latest.token)
+    return _to_participant(latest.token)
+
+
+# --- stopping ------------------------------------------------------------------------------------------
+
+
+@blueprint.get("/p/<token>/stop")
+def stop_page(token: str) -> str:
+    """Offer to stop, and to have everything deleted."""
+    with reading(the_engine()) as session:
+        person, _study, design = _person(session, token)
+        return _page("stop", person, design, ended=person.state in ENDED)
+
+
+@blueprint.post("/p/<token>/stop")
+def stop(token: str) -> Response:
+    """Stop taking part; delete everything if that is wanted."""
+    wish = request.form.get("wish")
+    if wish not in ("keep", "erase"):
+        abort(400)
+    with writing(the_engine()) as session:
+        person, study, _design = _person(session, token)
+        if wish == "erase":
+            slug, language = study.slug, person.language
+            erasure.erase(session, study, person.code, now=now(), actor="participant")
+        else:
+            participants.withdraw(session, person, now=now())
+    if wish == "erase":
+        return redirect(url_for(".erased", slug=slug, lang=language), code=303)
     return _to_participant(token)
 
 
-def _person(session: Session, token: str) -> ParticipantRow:
-    person = store.find_participant(session, token)
-    if person is None:
+@blueprint.get("/s/<slug>/erased")
+def erased(slug: str) -> str:
+    """Say that everything is deleted, to whom no address leads any more."""
+    with reading(the_engine()) as session:
+        design = studies.design_of(_study(session, slug))
+        language = _landing_language(design)
+        return render_template(
+            "participate/erased.html",
+            design=worded(design, arm=design.arms[0].name, language=language),
+            language=language,
+            endings={page.ending.value: page for page in design.endings},
+        )
+
+
+def _public_address() -> str:
+    """Return where people reach this service: as its operator says, for what a request says can be made up."""
+    return (the_context().settings.public_url or request.host_url).rstrip("/")
+
+
+# --- helpers -------------------------------------------------------------------------------------------
+
+
+def _person(
+    session: Session, token: str, *, to_step: bool = False
+) -> tuple[ParticipantRow, StudyRow, StudyDesign]:
+    """Return the participant, the study, and the design as this participant reads it."""
+    person = participants.find_participant(session, token, to_step=to_step)
+    if person is None or person.state is ParticipantState.ERASED:
         abort(404)
-    return person
+    study = participants.study_of(session, person)
+    design = studies.design_of(study)
+    g.language = person.language
+    return person, study, worded(design, arm=person.arm or design.arms[0].name, language=person.language)
+
+
+def _stepped(token: str, step: Callable[[Session, ParticipantRow], object]) -> Response:
+    """Do one step in one transaction and send the participant on."""
+    try:
+        with writing(the_engine()) as session:
+            person, _study, _design = _person(session, token, to_step=True)
+            step(session, person)
+    except StudyPaused:
+        return _to_participant(token)
+    except (NoSuchPresentation, NotTakingPart):
+        abort(400)
+    return _to_participant(token)
+
+
+def _form_sent(
+    token: str,
+    page: str,
+    state: ParticipantState,
+    keep: Callable[..., None],
+    *,
+    all_needed: bool,
+) -> str | Response | tuple[str, int]:
+    """Store a form, or show it again with what is wrong and everything that was filled in."""
+    try:
+        with writing(the_engine()) as session:
+            person, _study, design = _person(session, token, to_step=True)
+            if person.state is not state:
+                return _to_participant(token)
+            questions = design.screener if state is ParticipantState.SCREENING else design.demographics
+            sent = {question.name: request.form.getlist(question.name) for question in questions}
+            stated, wrong = read_form(questions, sent, all_needed=all_needed)
+            if wrong:
+                return _form_page(page, person, design, questions, stated=stated, wrong=wrong, sent=sent), 422
+            keep(session, person, stated, now=now())
+    except StudyPaused:
+        pass
+    return _to_participant(token)
+
+
+def _form_page(
+    page: str,
+    person: ParticipantRow,
+    design: StudyDesign,
+    questions: Sequence[FormQuestion],
+    *,
+    stated: dict[str, Stated] | None = None,
+    wrong: Sequence[Misunderstood] = (),
+    sent: dict[str, list[str]] | None = None,
+    **values: Any,
+) -> str:
+    return _page(
+        page,
+        person,
+        design,
+        questions=questions,
+        stated=stated or {},
+        wrong={w.question: w.problem for w in wrong},
+        sent=sent or {},
+        **values,
+    )
+
+
+def _revision() -> int:
+    text = request.form.get("revision", "")
+    if not (text.isascii() and text.isdigit() and len(text) <= 3):
+        abort(400)
+    return int(text)
 
 
 def _to_participant(token: str) -> Response:
     return redirect(url_for("participate.participant", token=token), code=303)
-
-
-def _is_rehearsal() -> bool:
-    """Tell whether the request comes from a rehearsal; a header with a wrong token is refused."""
-    given = request.headers.get(REHEARSAL_HEADER)
-    if given is None:
-        return False
-    if not hmac.compare_digest(given.encode(), the_context().secrets.rehearsal_token.encode()):
-        abort(403)
-    return True
-
-
-def _rehearsed_design() -> str | None:
-    """Return the hash of the design that a rehearsal asks for; people take the open version."""
-    return request.headers.get(REHEARSED_DESIGN_HEADER) if _is_rehearsal() else None
-
-
-def _client_seconds(text: str) -> tuple[float | None, str]:
-    """Read the browser's measure; return it with the reason it is missing or not to be believed, if any."""
-    if not text:
-        return None, "not measured (no script)"
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None, "not readable"
-    if not math.isfinite(seconds) or not 0 <= seconds <= _LONGEST_SECONDS:
-        return None, "not plausible"
-    return seconds, ""

@@ -1,90 +1,61 @@
-"""What a researcher sees and does. Every page but the sign-in is for researchers only."""
+"""Studies: listed, added, opened, paused, closed, previewed; the next wave. Every page is for researchers only."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    flash,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from sqlalchemy import select
 from sqlalchemy.orm import Session
-from werkzeug.wrappers import Response as BaseResponse
+from werkzeug.wrappers import Response
 
-from survey import store
-from survey.answers_file import write_answers
+from survey.attention import describe
 from survey.db import reading, writing
 from survey.errors import BadDesign
-from survey.export import answers_of_study
-from survey.overview import overview_of
-from survey.store import StudyConflict
-from survey.tables import ParticipantState, StudyRow, StudyState
-from survey.web.access import is_researcher, researchers_only, sign_in, sign_out
-from survey.web.context import now, the_context, the_engine
+from survey.overview.counts import Overview, overview_of, overviews
+from survey.pairing import presentation_count
+from survey.store import participants
+from survey.store import studies as stored
+from survey.store.participants import Arrival, NotTakingPart
+from survey.store.studies import StudyConflict
+from survey.store.tokens import new_token
+from survey.tables import ParticipantRow, StudyRow, StudyState
+from survey.web.access import current_actor, owners_only, researchers_only
+from survey.web.context import now, the_engine
+from survey.web.participate.visitor import id_keeper
+from survey.web.research.common import public_address, study_or_404
 
 blueprint = Blueprint("research", __name__, template_folder="templates", url_prefix="/research")
 
 
+# --- the list, and adding to it ------------------------------------------------------------------------
+
+
 @blueprint.get("/")
-def studies() -> str | BaseResponse:
-    """List the studies. A ``token`` in the address signs in and is dropped from it, as in Jupyter."""
-    token = request.args.get("token")
-    if token is not None:
-        if sign_in(token):
-            return redirect(url_for(".studies"), code=303)
-        flash("That link's token is not right (any more). Use the link that 'equipoise serve' printed last.")
-        return redirect(url_for(".sign_in_page"), code=303)
-    if not is_researcher():
-        return redirect(url_for(".sign_in_page"), code=303)
+@researchers_only
+def studies() -> str:
+    """List the studies."""
     with reading(the_engine()) as session:
-        rows = [
-            (study, overview_of(session, study, simulated=False)) for study in store.list_studies(session)
-        ]
-        return render_template("research/studies.html", rows=rows, states=ParticipantState)
-
-
-@blueprint.get("/sign-in")
-def sign_in_page() -> str | BaseResponse:
-    """Ask for the token."""
-    if is_researcher():
-        return redirect(url_for(".studies"), code=303)
-    return render_template("research/sign_in.html")
-
-
-@blueprint.post("/sign-in")
-def sign_in_sent() -> BaseResponse | tuple[str, int]:
-    """Check the token that was sent."""
-    if sign_in(request.form.get("token", "").strip()):
-        return redirect(url_for(".studies"), code=303)
-    flash("That token is not right. It stands in the link that 'equipoise serve' prints, after token=.")
-    return render_template("research/sign_in.html"), 403
-
-
-@blueprint.post("/sign-out")
-def sign_out_sent() -> BaseResponse:
-    """Close the session."""
-    sign_out()
-    return redirect(url_for(".sign_in_page"), code=303)
+        counts = overviews(session, simulated=False)
+        return render_template(
+            "research/studies.html",
+            rows=[
+                (study, stored.design_of(study), counts.get(study.id, Overview()))
+                for study in stored.list_studies(session)
+            ],
+        )
 
 
 @blueprint.get("/add")
-@researchers_only
+@owners_only
 def add_page() -> str:
     """Offer to upload or paste a design."""
     return render_template("research/add.html", text="", complaints=[])
 
 
 @blueprint.post("/add")
-@researchers_only
-def add() -> BaseResponse | tuple[str, int]:
+@owners_only
+def add() -> Response | tuple[str, int]:
     """Check the design; store it, or show every complaint beside the text."""
     uploaded = request.files.get("file")
     name = (uploaded.filename or "") if uploaded else ""
@@ -94,13 +65,23 @@ def add() -> BaseResponse | tuple[str, int]:
         return _refused("", [f"{name}: not UTF-8 text; save it as UTF-8"])
     text = text.replace("\r\n", "\n")
     try:
+        with reading(the_engine()) as session:
+            there = {study.id: study.design_hash for study in stored.list_studies(session)}
         with writing(the_engine()) as session:
-            study = store.add_study(session, text, now=now(), where=name or "design.toml")
-            study_id = study.id
+            study = stored.add_study(
+                session, text, now=now(), where=name or "design.toml", actor=current_actor()
+            )
+            study_id, digest, title = study.id, study.design_hash, f"'{study.slug}' version {study.version}"
     except BadDesign as error:
         return _refused(text, error.complaints)
     except StudyConflict as error:
         return _refused(text, [str(error)])
+    if study_id not in there:
+        flash(f"Study {title} is added as a draft.")
+    elif there[study_id] == digest:
+        flash(f"Study {title} was here already with this very design; nothing was changed.")
+    else:
+        flash(f"The draft of study {title} now has this design in place of the one before.")
     return redirect(url_for(".study", study_id=study_id), code=303)
 
 
@@ -108,92 +89,136 @@ def _refused(text: str, complaints: list[str]) -> tuple[str, int]:
     return render_template("research/add.html", text=text, complaints=complaints), 400
 
 
+# --- one study -----------------------------------------------------------------------------------------
+
+
 @blueprint.get("/studies/<int:study_id>")
 @researchers_only
 def study(study_id: int) -> str:
-    """Show where one study stands."""
+    """Show where one study stands and what can be done with it."""
     with reading(the_engine()) as session:
-        row = _study(session, study_id)
-        base = the_context().settings.public_url.rstrip("/") or request.host_url.rstrip("/")
+        row = study_or_404(session, study_id)
+        design = stored.design_of(row)
+        link = public_address(request.host_url) + url_for("participate.landing", slug=row.slug)
+        versions = [other for other in stored.list_studies(session) if other.slug == row.slug]
+        counts = overviews(session, simulated=False)
         return render_template(
             "research/study.html",
             study=row,
-            design=store.design_of(row),
+            design=design,
+            count=presentation_count(design),
             people=overview_of(session, row, simulated=False),
             simulated=overview_of(session, row, simulated=True),
-            states=ParticipantState,
-            link=base + url_for("participate.landing", slug=row.slug),
+            is_rehearsed=_anybody(session, row),
+            in_the_way=next(
+                (v for v in versions if v.id != row.id and v.state in (StudyState.OPEN, StudyState.PAUSED)),
+                None,
+            ),
+            can_preview=participants.takes_participants(row, simulated=True),
+            rules=describe(design.exclusions),
+            versions=[(version, counts.get(version.id, Overview())) for version in versions],
+            link=link,
+            platform_links=_platform_links(link),
         )
+
+
+def _anybody(session: Session, study: StudyRow) -> bool:
+    query = select(ParticipantRow.id).where(ParticipantRow.study_id == study.id).limit(1)
+    return session.scalar(query) is not None
+
+
+def _platform_links(link: str) -> list[tuple[str, str, str]]:
+    """Return (platform, link, what to know) for pasting into recruitment platforms.
+
+    The braces stay as they are: the platform puts an id in their place.
+    """
+    return [
+        (
+            "Prolific",
+            f"{link}?PROLIFIC_PID={{{{%PROLIFIC_PID%}}}}&STUDY_ID={{{{%STUDY_ID%}}}}&SESSION_ID={{{{%SESSION_ID%}}}}",
+            "Paste it as the study link; choose “I’ll use URL parameters”.",
+        ),
+        (
+            "Amazon Mechanical Turk",
+            f"{link}?workerId=WORKER&assignmentId=ASSIGNMENT&hitId=HIT",
+            "MTurk shows a HIT in a frame, and this survey refuses frames: let the HIT’s page open the link in a "
+            "new tab, with the three ids that it was given in place of the words in capitals.",
+        ),
+        (
+            "Anything else",
+            f"{link}?pid=ID",
+            "One id of your own per person in place of ID, for example from a panel or a mailing.",
+        ),
+    ]
+
+
+_CHANGES: Mapping[str, Callable[..., None]] = {
+    StudyState.OPEN.value: stored.open_study,
+    StudyState.PAUSED.value: stored.pause_study,
+    StudyState.CLOSED.value: stored.close_study,
+}
 
 
 @blueprint.post("/studies/<int:study_id>/state")
-@researchers_only
-def change_state(study_id: int) -> BaseResponse:
-    """Open or close the study."""
-    wanted = request.form.get("state")
+@owners_only
+def change_state(study_id: int) -> Response:
+    """Open, pause or close the study."""
+    change = _CHANGES.get(request.form.get("state", ""))
+    if change is None:
+        abort(400)
     with writing(the_engine()) as session:
-        row = _study(session, study_id)
-        if wanted == StudyState.OPEN:
-            try:
-                store.open_study(session, row, now=now())
-            except StudyConflict as error:
-                flash(str(error))
-        elif wanted == StudyState.CLOSED:
-            store.close_study(session, row, now=now())
+        row = study_or_404(session, study_id)
+        try:
+            change(session, row, now=now(), actor=current_actor())
+        except StudyConflict as error:
+            flash(_sentence(error))
         else:
-            abort(400)
+            flash(f"The study is {row.state.value}.")
     return redirect(url_for(".study", study_id=study_id), code=303)
 
 
-@blueprint.get("/studies/<int:study_id>/answers.csv")
-@researchers_only
-def answers_csv(study_id: int) -> Response:
-    """Download the answers, of people unless simulated ones are asked for."""
-    with reading(the_engine()) as session:
-        row = _study(session, study_id)
-        answers = answers_of_study(session, row, request.args.get("simulated") == "yes")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "answers.csv"
-        write_answers(path, answers)
-        return _download(
-            path.read_bytes(), f"{row.slug}-{row.version}-answers.csv", "text/csv; charset=utf-8"
-        )
+@blueprint.post("/studies/<int:study_id>/wave")
+@owners_only
+def open_next_wave(study_id: int) -> Response:
+    """Open the next wave. It cannot be taken back, so the form names the wave that its page was about."""
+    sure, wanted = request.form.get("sure"), request.form.get("wave", "")
+    if sure != "yes" or not (wanted.isascii() and wanted.isdigit() and len(wanted) <= 4):
+        abort(400)
+    with writing(the_engine()) as session:
+        row = study_or_404(session, study_id)
+        # Pressed twice, it opens one wave.
+        if int(wanted) == row.wave + 1:
+            try:
+                stored.open_next_wave(session, row, now=now(), actor=current_actor())
+            except StudyConflict as error:
+                flash(_sentence(error))
+            else:
+                flash(f"Wave {row.wave} is open. Invite those who finished the wave before.")
+    return redirect(url_for(".study", study_id=study_id), code=303)
 
 
-@blueprint.get("/studies/<int:study_id>/completion-codes.csv")
-@researchers_only
-def completion_codes_csv(study_id: int) -> Response:
-    """Download the codes by which those who finished can be paid; nothing links them to answers."""
-    with reading(the_engine()) as session:
-        row = _study(session, study_id)
-        codes = store.completion_codes(session, row)
-    text = "".join(f"{line}\n" for line in ("completion_code", *codes))
-    return _download(
-        text.encode(), f"{row.slug}-{row.version}-completion-codes.csv", "text/csv; charset=utf-8"
-    )
+@blueprint.post("/studies/<int:study_id>/preview")
+@owners_only
+def preview(study_id: int) -> Response:
+    """Start a simulated participant in a chosen language and arm, and go to its first page."""
+    with writing(the_engine()) as session:
+        row = study_or_404(session, study_id)
+        design = stored.design_of(row)
+        language, arm = request.form.get("language", design.language), request.form.get("arm", "")
+        if language not in design.languages or arm not in ("", *(a.name for a in design.arms)):
+            abort(400)
+        arrival = Arrival(start_key=new_token(), language=language, simulated=True)
+        try:
+            person = participants.start_participant(session, row, arrival, id_keeper(), now=now())
+        except NotTakingPart:
+            flash(f"A {row.state.value} study cannot be previewed: only a draft and an open study can.")
+            return redirect(url_for(".study", study_id=study_id), code=303)
+        # Admission keeps an arm that is there, and draws one otherwise.
+        person.arm = arm or None
+        token = person.token
+    return redirect(url_for("participate.participant", token=token), code=303)
 
 
-@blueprint.get("/studies/<int:study_id>/design.toml")
-@researchers_only
-def design_toml(study_id: int) -> Response:
-    """Download the design as it was added."""
-    with reading(the_engine()) as session:
-        row = _study(session, study_id)
-    return _download(
-        row.design_toml.encode(), f"{row.slug}-{row.version}.toml", "application/toml; charset=utf-8"
-    )
-
-
-def _study(session: Session, study_id: int) -> StudyRow:
-    row = session.get(StudyRow, study_id)
-    if row is None:
-        abort(404)
-    return row
-
-
-def _download(body: bytes, name: str, kind: str) -> Response:
-    response = make_response(body)
-    response.headers["Content-Type"] = kind
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)
-    response.headers["Content-Disposition"] = f'attachment; filename="{safe}"'
-    return response
+def _sentence(error: StudyConflict) -> str:
+    text = str(error)
+    return text[:1].upper() + text[1:] + "."

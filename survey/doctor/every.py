@@ -1,0 +1,7 @@
+"""All checks, in the order in which they are told."""
+
+from __future__ import annotations
+
+from survey.doctor import answers, draws, people, storage
+
+CHECKS = (*storage.CHECKS, *answers.CHECKS, *people.CHECKS, *draws.CHECKS)

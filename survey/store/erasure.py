@@ -1,0 +1,127 @@
+"""Erasing a participant: everything that was said and everything that leads to the person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from survey.db import leave_no_trace
+from survey.errors import SurveyError
+from survey.store.events import log_event
+from survey.store.tokens import new_token, random_code
+from survey.tables import (
+    AnswerRow,
+    EventRow,
+    FollowUpRow,
+    IdentityRow,
+    ParticipantRow,
+    ParticipantState,
+    PresentationRow,
+    StatementRow,
+    StudyRow,
+)
+
+# Databases bound the number of values in one statement.
+_AT_ONCE = 500
+
+
+class NoSuchParticipant(SurveyError):
+    """The study has no participant with this code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """What was deleted."""
+
+    waves: int
+    answers: int
+    statements: int
+
+
+def erase(session: Session, study: StudyRow, code: str, *, now: datetime, actor: str = "") -> Erased:
+    """Delete a participant's answers, statements, events and recruitment id in all waves.
+
+    A row per wave stays that says that there was somebody, with nothing of the person in it, so that counts of
+    participants and the draws of others stay as they were; exports say how many were erased.
+
+    Raises
+    ------
+    NoSuchParticipant
+        The study has nobody with this code.
+    """
+    people: Sequence[ParticipantRow] = session.scalars(
+        select(ParticipantRow)
+        .where(ParticipantRow.study_id == study.id, ParticipantRow.code == code)
+        # Always in the same order, so that two who erase the same person wait for each other and not in a circle.
+        .order_by(ParticipantRow.wave)
+    ).all()
+    for person in people:
+        session.refresh(person, with_for_update={"key_share": True})
+    # Somebody else may have erased the same person at the same moment.
+    people = [person for person in people if person.code == code]
+    if not people:
+        raise NoSuchParticipant(
+            f"study '{study.slug}' version {study.version} has no participant '{code}'; codes stand in the column "
+            "'respondent' of an export"
+        )
+    anonymous = f"erased-{random_code(8)}"
+    answers = statements = 0
+    for person in people:
+        shown = select(PresentationRow.id).where(PresentationRow.participant_id == person.id)
+        given = select(AnswerRow.id).where(AnswerRow.presentation_id.in_(shown))
+        answers += session.scalar(select(func.count()).select_from(given.subquery())) or 0
+        stated = select(StatementRow.id).where(StatementRow.participant_id == person.id)
+        statements += session.scalar(select(func.count()).select_from(stated.subquery())) or 0
+        _delete_everything_of(session, [person.id])
+        person.code = anonymous
+        person.token, person.start_key = new_token(), new_token()
+        person.language, person.arm, person.completion_code = "", None, None
+        person.consented_at = person.admitted_at = None
+        # When somebody came can tell who it was.
+        person.started_at = person.active_at = study.created_at
+        person.ended_at = now
+        person.state = ParticipantState.ERASED
+    session.flush()
+    leave_no_trace(session)
+    log_event(session, study, None, "participant erased", now=now, actor=actor, waves=len(people))
+    return Erased(waves=len(people), answers=answers, statements=statements)
+
+
+def delete_rehearsals(session: Session, study: StudyRow) -> int:
+    """Delete a study's simulated participants with all that they answered; return how many (waves) there were.
+
+    People's rows are never touched: this asks for simulated ones by name.
+    """
+    simulated = (ParticipantRow.study_id == study.id, ParticipantRow.simulated.is_(True))
+    newest_wave_first = select(ParticipantRow.id).where(*simulated).order_by(ParticipantRow.wave.desc())
+    ids = session.scalars(newest_wave_first).all()
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        _delete_everything_of(session, some)
+        session.execute(
+            delete(ParticipantRow)
+            .where(ParticipantRow.id.in_(some))
+            .execution_options(synchronize_session=False)
+        )
+    session.expire_all()
+    return len(ids)
+
+
+def _delete_everything_of(session: Session, participants: Sequence[int]) -> None:
+    """Delete what was shown to participants, what they said and what leads to them; their own rows stay."""
+    shown = select(PresentationRow.id).where(PresentationRow.participant_id.in_(participants))
+    given = select(AnswerRow.id).where(AnswerRow.presentation_id.in_(shown))
+    # Children first: nothing here cascades.
+    for rows in (
+        delete(FollowUpRow).where(FollowUpRow.answer_id.in_(given)),
+        delete(AnswerRow).where(AnswerRow.presentation_id.in_(shown)),
+        delete(PresentationRow).where(PresentationRow.participant_id.in_(participants)),
+        delete(StatementRow).where(StatementRow.participant_id.in_(participants)),
+        delete(IdentityRow).where(IdentityRow.participant_id.in_(participants)),
+        delete(EventRow).where(EventRow.participant_id.in_(participants)),
+    ):
+        session.execute(rows.execution_options(synchronize_session=False))

@@ -1,0 +1,89 @@
+"""What several of the researcher's pages need: the study an address names, words for states, files to download."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from flask import Response, abort, make_response
+from sqlalchemy.orm import Session
+
+from survey.db import writing
+from survey.store.events import log_event
+from survey.tables import ParticipantState, StudyRow
+from survey.web.access import current_actor
+from survey.web.context import now, the_context, the_engine
+
+CSV = "text/csv; charset=utf-8"
+
+STEP_WORDS = {
+    ParticipantState.CONSENTING: "Consent",
+    ParticipantState.SCREENING: "Screener",
+    ParticipantState.INSTRUCTED: "Instructions",
+    ParticipantState.PRACTICING: "Practice",
+    ParticipantState.COMPREHENDING: "Comprehension question",
+    ParticipantState.ANSWERING: "Comparisons",
+    ParticipantState.DESCRIBING: "Demographics",
+    ParticipantState.FINISHED: "The end",
+}
+"""Names of the steps."""
+STATE_WORDS = {
+    ParticipantState.CONSENTING: "at the consent",
+    ParticipantState.SCREENING: "in the screener",
+    ParticipantState.INSTRUCTED: "at the instructions",
+    ParticipantState.PRACTICING: "in the practice",
+    ParticipantState.COMPREHENDING: "at the comprehension question",
+    ParticipantState.ANSWERING: "comparing",
+    ParticipantState.DESCRIBING: "in the demographics",
+    ParticipantState.FINISHED: "finished",
+    ParticipantState.DECLINED: "declined",
+    ParticipantState.SCREENED_OUT: "screened out",
+    ParticipantState.QUOTA_FULL: "found the quota full",
+    ParticipantState.WITHDRAWN: "withdrew",
+    ParticipantState.ERASED: "erased",
+}
+"""Where a participant is, in words."""
+
+
+def study_or_404(session: Session, study_id: int) -> StudyRow:
+    """Return the study that an address names."""
+    study = session.get(StudyRow, study_id)
+    if study is None:
+        abort(404)
+    return study
+
+
+def public_address(request_root: str) -> str:
+    """Return the address at which people reach this service, without a slash at the end."""
+    return (the_context().settings.public_url or request_root).rstrip("/")
+
+
+def note_download(study: StudyRow, what: str, **detail: object) -> None:
+    """Note in the audit log that a file was taken. In a transaction of its own: reading a file may take long, and
+    nobody who answers should wait for it."""
+    with writing(the_engine()) as session:
+        log_event(session, study, None, what, now=now(), actor=current_actor(), **detail)
+
+
+def file_response(body: bytes, name: str, kind: str) -> Response:
+    """Return a file to save."""
+    response = make_response(body)
+    response.headers["Content-Type"] = kind
+    # Headers are Latin-1 on the wire, and a design's version may be in any letters.
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)
+    response.headers["Content-Disposition"] = f'attachment; filename="{safe}"'
+    return response
+
+
+def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    """Return a CSV file. A cell that a spreadsheet would run as a formula gets an apostrophe before it: ids of
+    recruitment platforms come from addresses, which anybody can write."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow(
+            [f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell for cell in row]
+        )
+    return text.getvalue().encode()

@@ -1,0 +1,154 @@
+"""Studies that people have taken, made through the store as the pages make them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from survey.answers import Choice
+from survey.db import writing
+from survey.design import StudyDesign
+from survey.participation import Ending
+from survey.questionnaire import FormQuestion, QuestionKind, Stated
+from survey.recruitment import IdKeeper, Recruited
+from survey.store import answering, participants, studies
+from survey.store.answering import Sent
+from survey.store.participants import Arrival
+from survey.tables import ENDED, FollowUpKind, ParticipantRow, ParticipantState, StudyRow
+
+START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+SECRET = "a secret key of the tests, which is long enough"
+
+Fill = Callable[..., list[str]]
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=4, milliseconds=250)
+        return self.now
+
+
+class _Person:
+    """Takes every step that a design has."""
+
+    def __init__(self, session: Session, person: ParticipantRow, clock: _Clock, seed: int) -> None:
+        self.session, self.person, self.clock = session, person, clock
+        self.design: StudyDesign = studies.design_of(participants.study_of(session, person))
+        self.rng = np.random.default_rng(seed)
+
+    def step(self) -> None:
+        state, session, person = self.person.state, self.session, self.person
+        if state is ParticipantState.CONSENTING:
+            participants.consent(session, person, now=self.clock())
+        elif state is ParticipantState.SCREENING:
+            participants.screen(session, person, self._stated(self.design.screener), now=self.clock())
+        elif state is ParticipantState.INSTRUCTED:
+            answering.begin(session, person, now=self.clock())
+        elif state is ParticipantState.COMPREHENDING:
+            assert self.design.comprehension is not None
+            answering.comprehend(session, person, self.design.comprehension.right, now=self.clock())
+        elif state is ParticipantState.DESCRIBING:
+            participants.describe(session, person, self._stated(self.design.demographics), now=self.clock())
+        else:
+            self._compare()
+
+    def _compare(self) -> None:
+        pending = answering.pending_follow_up(self.session, self.design, self.person)
+        if pending is not None:
+            shown, answer, kind = pending
+            value = self.design.indecision.reasons[0].name if kind is FollowUpKind.REASON else "left"
+            answering.record_follow_up(
+                self.session, self.person, shown.token, answer.revision, kind, value, now=self.clock()
+            )
+            return
+        row = answering.open_presentation(self.session, self.design, self.person)
+        assert row is not None
+        offered = [c for c in Choice if c is not Choice.INDECISION or row.indecision_offered]
+        timed = self.rng.random() < 0.9
+        sent = Sent(
+            presentation=row.token,
+            revision=row.asked,
+            choice=offered[int(self.rng.integers(len(offered)))],
+            client_seconds=round(float(self.rng.uniform(1, 4)), 3) if timed else None,
+            client_seconds_problem="" if timed else "not measured (no script)",
+            client={"input": "mouse", "width": 1280, "height": 720, "blurs": 0, "hidden_seconds": 0.5},
+        )
+        answering.record_answer(self.session, self.person, sent, now=self.clock())
+        if self.rng.random() < 0.05:
+            answering.change_last_answer(self.session, self.person, now=self.clock())
+
+    def _stated(self, questions: tuple[FormQuestion, ...]) -> dict[str, Stated]:
+        return {question.name: _answer_to(question) for question in questions}
+
+
+def _answer_to(question: FormQuestion) -> Stated:
+    if question.kind is QuestionKind.TEXT:
+        return '=HYPERLINK("x"), I am Ann,\nof 12 Elm Street'
+    if question.kind is QuestionKind.NUMBER:
+        return question.minimum or 30
+    staying = [option.name for option in question.options if not option.screens_out]
+    return staying[:2] if question.kind is QuestionKind.SEVERAL else staying[0]
+
+
+def _new_fill() -> Fill:
+    clock = _Clock()
+
+    def fill_study(
+        engine: Engine,
+        study: StudyRow,
+        *,
+        people: int = 1,
+        simulated: bool = False,
+        steps: int | None = None,
+        ids: bool = False,
+        seed: int = 0,
+        wait: timedelta = timedelta(),
+    ) -> list[str]:
+        """Come with ``ids`` and the same ``seed`` again, and it is the same people who go on."""
+        clock.now += wait
+        codes = []
+        for number in range(people):
+            with writing(engine) as session:
+                here = session.get_one(StudyRow, study.id)
+                arrival = Arrival(
+                    start_key=f"{seed}-{simulated}-{number}-{clock.now.isoformat()}",
+                    language=studies.design_of(here).language,
+                    recruited=Recruited(source="prolific", id=f"PID-{seed}-{number}") if ids else None,
+                    simulated=simulated,
+                )
+                person = participants.start_participant(session, here, arrival, IdKeeper(SECRET), now=clock())
+                codes.append(person.code)
+                walker = _Person(session, person, clock, seed * 1_000 + number)
+                left = steps
+                while person.state not in ENDED and left != 0:
+                    walker.step()
+                    left = None if left is None else left - 1
+        return codes
+
+    return fill_study
+
+
+@pytest.fixture
+def fill() -> Fill:
+    """Return a function that lets people take a study (or the first steps of it); it returns their codes."""
+    return _new_fill()
+
+
+@pytest.fixture(scope="session")
+def new_fill() -> Callable[[], Fill]:
+    """Return a function that makes what ``fill`` is, for fixtures that outlive a test."""
+    return _new_fill
+
+
+@pytest.fixture
+def ending_codes(kidney_complete: str) -> list[str]:
+    """The codes that the example's endings give; no export may hold them."""
+    return [f"KIDNEY-{ending.value.upper().replace('_', '-')}" for ending in Ending]
