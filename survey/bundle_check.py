@@ -110,7 +110,7 @@ def _content_problems(source: BundleSource, manifest: Mapping[str, Any]) -> list
     with source.open("design.toml") as file:
         text = file.read().decode()
     try:
-        design = parse_design(text, "design.toml")
+        design = parse_design(text, "design.toml", accepted=True)
     except BadDesign as error:
         return [str(error)]
     problems = [*_design_problems(design, manifest), *_header_problems(source)]

@@ -31,7 +31,7 @@ from survey.design import StudyDesign, design_hash
 from survey.design_file import parse_design, read_design, read_design_text
 from survey.export import STUDY_EVENTS
 from survey.store import studies
-from survey.tables import EventRow, ParticipantRow, ParticipantState, PresentationRow, StudyRow
+from survey.tables import EventRow, ParticipantRow, ParticipantState, PresentationRow, StudyRow, StudyState
 
 
 @click.group()
@@ -167,6 +167,11 @@ def wave_command(slug: str, study_version: str | None, as_json: bool) -> None:
         study = studies.find_study(session, slug, study_version)
         studies.open_next_wave(session, study, now=datetime.now(UTC), actor=ACTOR)
         _say(study, as_json)
+        if study.state is StudyState.DRAFT:
+            click.echo("only rehearsals take it: people begin in wave 1 once the study is opened", err=True)
+        elif study.state is not StudyState.OPEN:
+            way_out = f"equipoise survey open {study.slug} --version {study.version}"
+            click.echo(f"nobody can begin it while the study is {study.state.value}: {way_out}", err=True)
 
 
 @group.command("list")

@@ -209,17 +209,21 @@ def _quotas_can_be_counted(design: StudyDesign, complain: Complain) -> None:
 
 
 def _exclusions_can_apply(design: StudyDesign, complain: Complain) -> None:
-    """A rule that nobody can fall under was meant otherwise, and this is the time to say so."""
+    """A rule that nobody can fall under was meant otherwise, and this is the time to say so.
+
+    Each wave of a respondent is judged by itself.
+    """
     rules, roles = design.exclusions, design.roles
     limited = {
         "failed_checks_above": (rules.failed_checks_above, roles.instructed + len(roles.checks), "checks"),
         "dominated_against_above": (rules.dominated_against_above, roles.dominated, "dominated comparisons"),
         "repeats_changed_above": (rules.repeats_changed_above, roles.repeats, "repeats"),
     }
-    for name, (most, per_wave, what) in limited.items():
-        shown = per_wave * design.waves.count
+    for name, (most, shown, what) in limited.items():
         if most is not None and most >= shown:
-            seen = f"{what} that a respondent sees: {shown}" if shown else f"the design has no {what}"
+            seen = (
+                f"{what} that a respondent sees in a wave: {shown}" if shown else f"the design has no {what}"
+            )
             complain(("exclusions", name), f"can never apply: {seen}")
     if rules.comprehension_failed and design.comprehension is None:
         complain(("exclusions", "comprehension_failed"), "can never apply without [comprehension]")

@@ -244,7 +244,7 @@ def lock_study(session: Session, study: StudyRow) -> None:
 
 @lru_cache(maxsize=64)
 def _parsed(design_toml: str) -> StudyDesign:
-    return parse_design(design_toml, "stored design")
+    return parse_design(design_toml, "stored design", accepted=True)
 
 
 def design_of(study: StudyRow) -> StudyDesign:

@@ -24,9 +24,8 @@ _HEADINGS = {
 _EXPLANATIONS = {
     400: lazy_gettext("What was sent is incomplete. Go back and try again."),
     403: lazy_gettext("If you think that it should be, ask the person who sent you the link."),
-    404: lazy_gettext(
-        "Check the address, or use the link that you were given. Answers that you gave are kept."
-    ),
+    # Says nothing of answers: they may have been deleted, and the address with them.
+    404: lazy_gettext("Check the address, or use the link that you were given."),
     405: lazy_gettext("Open the link that you were given and go on from there."),
     413: lazy_gettext("Go back and send less. Answers that you gave are kept."),
 }

@@ -182,7 +182,9 @@ def test_the_next_wave_is_opened_and_its_invitations_written(
     assert "wave 1 of 1" in equipoise("survey", "wave", "short")[2]
     later = one_arm_design.replace('version = "1"', 'version = "2"') + "\n[waves]\ncount = 2\n"
     (tmp_path / "later.toml").write_text(later, encoding="utf-8")
-    equipoise("survey", "add", "later.toml", "--open")
+    equipoise("survey", "add", "later.toml")
+    assert "people begin in wave 1" in equipoise("survey", "wave", "short")[2]
+    assert "short version 2: open (design" in equipoise("survey", "open", "short")[1]
     engine = open_database(load_settings())
     with writing(engine) as session:
         study = find_study(session, "short", "2")
@@ -193,7 +195,11 @@ def test_the_next_wave_is_opened_and_its_invitations_written(
         end(session, study, person, ParticipantState.FINISHED, now=now)
         token, code = person.token, person.completion_code
     engine.dispose()
-    assert "short version 2: open, wave 2" in equipoise("survey", "wave", "short")[1]
+    equipoise("survey", "close", "short")
+    exit_code, said, noted = equipoise("survey", "wave", "short")
+    assert (exit_code, "short version 2: closed, wave 2" in said) == (0, True)
+    assert "nobody can begin it while the study is closed: equipoise survey open short --version 2" in noted
+    assert "short version 2: open, wave 2" in equipoise("survey", "open", "short")[1]
     exit_code, said, _ = equipoise("survey", "invitations", "short", "--out", "links.csv", "--json")
     assert (exit_code, json.loads(said)) == (0, {"file": "links.csv", "wave": 2, "invitations": 1})
     assert (tmp_path / "links.csv").read_text("utf-8") == (

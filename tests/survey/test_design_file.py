@@ -408,7 +408,7 @@ def test_the_complete_example_is_read_as_it_is_written():
     assert [page.ending for page in design.endings] == list(Ending)
     assert len({page.code for page in design.endings}) == len(Ending)
     assert design.exclusions == Exclusions(
-        failed_checks_above=1, median_seconds_below=1.5, same_side_above=0.95, repeats_changed_above=3
+        failed_checks_above=0, median_seconds_below=1.5, same_side_above=0.95, repeats_changed_above=1
     )
     assert design.analysis.startswith("estimate fit answers_included.csv ")
 
@@ -680,14 +680,14 @@ def test_follow_ups_of_indecision_are_read():
             "the design has no checks",
         ),
         (
-            "[exclusions]\nrepeats_changed_above = 4\n[roles]\nrepeats = 2\nrepeat_gap = 1\n[waves]\ncount = 2",
+            "[exclusions]\nrepeats_changed_above = 2\n[roles]\nrepeats = 2\nrepeat_gap = 1\n[waves]\ncount = 2",
             "exclusions.repeats_changed_above",
-            "repeats that a respondent sees: 4",
+            "repeats that a respondent sees in a wave: 2",
         ),
         (
             "[exclusions]\ndominated_against_above = 1\n[roles]\ndominated = 1",
             "exclusions.dominated_against_above",
-            "dominated comparisons that a respondent sees: 1",
+            "dominated comparisons that a respondent sees in a wave: 1",
         ),
         ("[exclusions]\ncomprehension_failed = true", "exclusions.comprehension_failed", "[comprehension]"),
         ("[exclusions]\nsame_side_above = 0.4", "exclusions.same_side_above", "0.5"),

@@ -245,7 +245,7 @@ def test_unknown_addresses_get_a_helpful_404(client: FlaskClient, path: str) -> 
     page = client.get(path)
     assert page.status_code == 404
     assert "There is no such page" in page.text
-    assert "Answers that you gave are kept" in page.text
+    assert "use the link that you were given" in page.text
 
 
 @pytest.mark.parametrize(

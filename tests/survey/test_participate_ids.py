@@ -150,6 +150,24 @@ def test_who_comes_back_after_the_end_finds_the_end_and_its_code(
     assert count_participants(sqlite_engine) == 1
 
 
+def test_who_lost_the_own_link_is_found_by_the_id_when_the_study_is_closed(
+    app: Flask, visit: Visit, study: StudyRow, sqlite_engine: Engine, now: Any
+) -> None:
+    inside = visit(app, query=query(PROLIFIC)).is_admitted()
+    done = visit(app, query=query(MTURK)).has_finished()
+    with writing(sqlite_engine) as session:
+        studies.close_study(session, session.get_one(StudyRow, study.id), now=now)
+    again = visit(app, query=query(PROLIFIC))
+    assert "This study is closed" in again.text
+    assert inside.token not in again.page.text, "an id is tried by pressing the button, which is limited"
+    assert again.sends("/start").path == inside.path
+    back = visit(app, query=query(MTURK)).sends("/start")
+    assert (back.path, back.code) == (done.path, done.code)
+    new = visit(app, query=query({"pid": "somebody-new"})).sends("/start")
+    assert "This study is closed" in new.text
+    assert count_participants(sqlite_engine) == 2
+
+
 def test_the_same_id_begins_the_next_wave_as_the_same_participant(
     app: Flask, visit: Visit, study: StudyRow, sqlite_engine: Engine, now: Any
 ) -> None:

@@ -82,6 +82,8 @@ def landing(slug: str) -> str | Response:
             language=language,
             state=study.state,
             can_start=participants.takes_participants(study, simulated=is_rehearsal()),
+            # Whether the platform's id is known is told to nobody who does not press the button, which is limited.
+            has_ids=kept_ids(slug) is not None,
             count=presentation_count(design),
             place=_place_to_go_on(session, study),
             start_key=new_token(),

@@ -194,6 +194,10 @@ def open_next_wave(study_id: int) -> Response:
                 flash(_sentence(error))
             else:
                 flash(f"Wave {row.wave} is open. Invite those who finished the wave before.")
+                if row.state is StudyState.DRAFT:
+                    flash("Only rehearsals take it: people begin in wave 1 once the study is opened.")
+                elif row.state is not StudyState.OPEN:
+                    flash(f"The study is {row.state.value}: nobody can begin the wave before you open it.")
     return redirect(url_for(".study", study_id=study_id), code=303)
 
 

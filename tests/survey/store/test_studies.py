@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -168,3 +169,19 @@ def test_events_carry_the_time_of_what_they_tell(taking_sqlite, short_design: st
     with reading(taking_sqlite.engine) as session:
         times = session.scalars(select(EventRow.at).order_by(EventRow.id)).all()
     assert times[-1] - times[0] == timedelta(hours=2)
+
+
+def test_a_rule_that_came_later_does_not_close_a_study(
+    taking_sqlite, short_design: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(taking_sqlite, short_design)
+
+    def refuse(_design: object, complain: Callable[..., None]) -> None:
+        complain(("study",), "is against a rule of a later version")
+
+    monkeypatch.setattr("survey.design_file.reading.check_amounts", refuse)
+    studies._parsed.cache_clear()
+    with reading(taking_sqlite.engine) as session:
+        assert studies.design_of(studies.find_study(session, "short")).slug == "short"
+    with pytest.raises(BadDesign, match="later version"):
+        add(taking_sqlite, short_design.replace(*SECOND))

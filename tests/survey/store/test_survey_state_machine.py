@@ -169,7 +169,7 @@ class Surveyed(RuleBasedStateMachine):
         """Open a personal link: again, in another tab, in another browser."""
         return self._open(browser, data.draw(st.sampled_from(self.addresses), label="address"))
 
-    @precondition(lambda self: self.steps % 4 == 3)
+    @precondition(lambda self: self.addresses and self.steps % 4 == 3)
     @rule(target=pages, browser=st.integers(0, 2), data=st.data())
     def stop(self, browser: int, data: st.DataObject) -> Any:
         """Open the page that offers to stop and to have everything deleted, and do so or leave it in a tab."""
