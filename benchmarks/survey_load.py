@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -215,6 +216,8 @@ def main() -> None:
         "--most-per-second", type=float, default=700, help="answers there are participants for"
     )
     given = parser.parse_args()
+    # Ended from outside, it still ends the servers that it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     measure = soak if given.soak else paced if given.pace else table
     if given.clients is None:
         given.clients = [1, 4, 16, 64] if measure is table else [16 if given.soak else 40]

@@ -103,7 +103,7 @@ def test_a_question_says_whether_differences_were_emphasized_and_its_text_does_n
         ("en", "coin", Choice.INDECISION, "“Flip a coin”"),
         ("en", "cannot-decide", Choice.INDECISION, "“I cannot decide”"),
         ("de", "coin", Choice.RIGHT, "„Person B“"),
-        ("de", "cannot-decide", Choice.INDECISION, "„Ich kann mich nicht entscheiden“"),
+        ("de", "cannot-decide", Choice.INDECISION, "„Kann ich nicht sagen“"),
     ],
 )
 def test_an_instructed_check_names_its_answer_as_the_respondent_reads_it(language, arm, expected, answer):
