@@ -19,7 +19,7 @@ serve: $(VENV)/.installed ## start the survey and the researcher's pages
 test: $(VENV)/.installed-dev ## run the tests
 	$(BIN)/pytest
 
-test-long: $(VENV)/.installed-dev ## run the tests that take minutes (optima of large pools)
+test-long: $(VENV)/.installed-dev ## run the tests that take minutes (optima of large pools, races, kill -9)
 	$(BIN)/pytest -m long
 
 check: $(VENV)/.installed-dev ## what must be green before a commit: format, lint, types, migrations, tests

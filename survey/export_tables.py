@@ -359,13 +359,6 @@ def _revisions() -> tuple[Column[GivenRow], ...]:
             cell=told("hidden_seconds"),
         ),
         Column(
-            name="fonts_seconds",
-            kind=CellKind.NUMBER,
-            unit="seconds",
-            meaning="when the page's letters were ready after first paint, as the browser told",
-            cell=told("fonts_seconds"),
-        ),
-        Column(
             name="blurs",
             kind=CellKind.WHOLE,
             meaning="how often the window lost the focus meanwhile, as the browser told",

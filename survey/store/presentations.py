@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from survey.answers import Choice, Presentation
@@ -81,15 +81,3 @@ def seen_by(
         .order_by(PresentationRow.position)
     )
     return [(presentation_of(design, row), choice) for row, choice in rows]
-
-
-def answered_count(session: Session, participant: ParticipantRow) -> int:
-    """Return how many comparisons the participant has answered, without the practice."""
-    query = select(func.count()).select_from(PresentationRow)
-    return session.scalars(
-        query.where(
-            PresentationRow.participant_id == participant.id,
-            PresentationRow.position > 0,
-            PresentationRow.answered > 0,
-        )
-    ).one()

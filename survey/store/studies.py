@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,7 +15,7 @@ from survey.design_file import parse_design
 from survey.errors import SurveyError
 from survey.store.erasure import delete_rehearsals
 from survey.store.events import log_event
-from survey.tables import EventRow, ParticipantRow, StudyRow, StudyState
+from survey.tables import ParticipantRow, StudyRow, StudyState
 
 
 class NoSuchStudy(SurveyError):
@@ -223,12 +223,6 @@ def _change_state(
     except IntegrityError:
         raise conflict from None  # Another version was opened at the same moment.
     log_event(session, study, None, what, now=now, actor=actor)
-
-
-def was_opened(session: Session, study: StudyRow) -> bool:
-    """Tell whether the study was ever open: from then on its design is frozen."""
-    query = select(func.count()).select_from(EventRow)
-    return bool(session.scalar(query.where(EventRow.study_id == study.id, EventRow.what == "study opened")))
 
 
 def lock_study(session: Session, study: StudyRow) -> None:

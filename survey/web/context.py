@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from flask import Flask, current_app
+from flask import Flask, current_app, request
 from sqlalchemy import Engine
 
 from survey.config import Secrets, Settings
@@ -51,3 +51,11 @@ def the_engine() -> Engine:
 def now() -> datetime:
     """Return the time of this request's change, aware UTC."""
     return the_context().clock()
+
+
+def public_address() -> str:
+    """Return the address at which people reach this service, without a slash at the end.
+
+    As its operator says (``EQUIPOISE_PUBLIC_URL``), if at all: what a request says can be made up.
+    """
+    return (the_context().settings.public_url or request.host_url).rstrip("/")

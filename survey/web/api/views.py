@@ -40,6 +40,7 @@ from survey.web.api.schemas import (
     YesNo,
 )
 from survey.web.context import now, the_context, the_engine
+from survey.web.files import file_response
 from survey.web.problems import problem
 
 _NO_STUDY = {404: "No study has this id."}
@@ -255,10 +256,7 @@ def _file(study_id: int, name: str, body: bytes, media_type: str) -> Response:
         row = _row(session, study_id)
         log_event(session, row, None, "downloaded", now=now(), actor=api_actor(), file=name)
         stem = f"{row.slug}-{row.version}"
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in f"{stem}-{name}")
-    response = Response(body, content_type=media_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="{safe}"'
-    return response
+    return file_response(body, f"{stem}-{name}", media_type)
 
 
 # --- rows as models -----------------------------------------------------------------------------------

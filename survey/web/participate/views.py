@@ -36,7 +36,7 @@ from survey.tables import (
     StudyRow,
     StudyState,
 )
-from survey.web.context import now, the_context, the_engine
+from survey.web.context import now, public_address, the_engine
 from survey.web.participate.visitor import (
     id_keeper,
     is_rehearsal,
@@ -208,7 +208,7 @@ def _instructed(_s: Session, person: ParticipantRow, _study: StudyRow, design: S
         instructions=wording.instructions(
             design, indecision_offered=design.arm(person.arm or "").indecision_offered
         ),
-        own_link=_public_address() + url_for("participate.participant", token=person.token),
+        own_link=public_address() + url_for("participate.participant", token=person.token),
     )
 
 
@@ -474,12 +474,7 @@ def erased(slug: str) -> str:
         )
 
 
-def _public_address() -> str:
-    """Return where people reach this service: as its operator says, for what a request says can be made up."""
-    return (the_context().settings.public_url or request.host_url).rstrip("/")
-
-
-# --- helpers -------------------------------------------------------------------------------------------
+# --- what the views share ------------------------------------------------------------------------------
 
 
 def _person(
@@ -529,7 +524,7 @@ def _form_sent(
                 return _form_page(page, person, design, questions, stated=stated, wrong=wrong, sent=sent), 422
             keep(session, person, stated, now=now())
     except StudyPaused:
-        pass
+        pass  # Nothing is stored; the page that follows says why.
     return _to_participant(token)
 
 

@@ -107,9 +107,8 @@ def read_client(text: str) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     if told.get("input") in _INPUTS:
         kept["input"] = told["input"]
-    for name, most in (("hidden_seconds", _LONGEST_SECONDS), ("fonts_seconds", _LONGEST_SECONDS)):
-        if _is_number(told.get(name), most):
-            kept[name] = round(float(told[name]), 3)
+    if _is_number(told.get("hidden_seconds"), _LONGEST_SECONDS):
+        kept["hidden_seconds"] = round(float(told["hidden_seconds"]), 3)
     for name, most in (("blurs", _MOST_BLURS), ("width", _MOST_PIXELS), ("height", _MOST_PIXELS)):
         if _is_number(told.get(name), most):
             kept[name] = int(told[name])

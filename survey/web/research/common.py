@@ -6,14 +6,14 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from flask import Response, abort, make_response
+from flask import abort
 from sqlalchemy.orm import Session
 
 from survey.db import writing
 from survey.store.events import log_event
 from survey.tables import ParticipantState, StudyRow
 from survey.web.access import current_actor
-from survey.web.context import now, the_context, the_engine
+from survey.web.context import now, the_engine
 
 CSV = "text/csv; charset=utf-8"
 
@@ -54,26 +54,11 @@ def study_or_404(session: Session, study_id: int) -> StudyRow:
     return study
 
 
-def public_address(request_root: str) -> str:
-    """Return the address at which people reach this service, without a slash at the end."""
-    return (the_context().settings.public_url or request_root).rstrip("/")
-
-
 def note_download(study: StudyRow, what: str, **detail: object) -> None:
     """Note in the audit log that a file was taken. In a transaction of its own: reading a file may take long, and
     nobody who answers should wait for it."""
     with writing(the_engine()) as session:
         log_event(session, study, None, what, now=now(), actor=current_actor(), **detail)
-
-
-def file_response(body: bytes, name: str, kind: str) -> Response:
-    """Return a file to save."""
-    response = make_response(body)
-    response.headers["Content-Type"] = kind
-    # Headers are Latin-1 on the wire, and a design's version may be in any letters.
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)
-    response.headers["Content-Disposition"] = f'attachment; filename="{safe}"'
-    return response
 
 
 def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:

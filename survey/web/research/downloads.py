@@ -15,7 +15,8 @@ from survey.overview.counts import overview_of
 from survey.store import studies
 from survey.web.access import current_researcher, researchers_only
 from survey.web.context import the_engine
-from survey.web.research.common import CSV, file_response, note_download, study_or_404
+from survey.web.files import file_response
+from survey.web.research.common import CSV, note_download, study_or_404
 from survey.web.research.figures import asks_for_simulated
 from survey.web.research.views import blueprint
 

@@ -15,14 +15,13 @@ from survey.participation import Ending
 from survey.store import identities, participants, studies
 from survey.store.invitations import invitations
 from survey.web.access import current_actor, owners_only
-from survey.web.context import now, the_engine
+from survey.web.context import now, public_address, the_engine
+from survey.web.files import file_response
 from survey.web.participate.visitor import id_keeper
 from survey.web.research.common import (
     CSV,
     csv_bytes,
-    file_response,
     note_download,
-    public_address,
     study_or_404,
 )
 from survey.web.research.views import blueprint
@@ -108,7 +107,7 @@ def invitations_csv(study_id: int) -> Response:
         study = study_or_404(session, study_id)
         invited = invitations(session, study, id_keeper())
     note_download(study, "invitations downloaded", wave=study.wave, invitations=len(invited))
-    base = public_address(request.host_url)
+    base = public_address()
     rows = [
         (
             i.recruited.source if i.recruited else "",

@@ -21,9 +21,9 @@ from survey.store.studies import StudyConflict
 from survey.store.tokens import new_token
 from survey.tables import ParticipantRow, StudyRow, StudyState
 from survey.web.access import current_actor, owners_only, researchers_only
-from survey.web.context import now, the_engine
+from survey.web.context import now, public_address, the_engine
 from survey.web.participate.visitor import id_keeper
-from survey.web.research.common import public_address, study_or_404
+from survey.web.research.common import study_or_404
 
 blueprint = Blueprint("research", __name__, template_folder="templates", url_prefix="/research")
 
@@ -99,7 +99,7 @@ def study(study_id: int) -> str:
     with reading(the_engine()) as session:
         row = study_or_404(session, study_id)
         design = stored.design_of(row)
-        link = public_address(request.host_url) + url_for("participate.landing", slug=row.slug)
+        link = public_address() + url_for("participate.landing", slug=row.slug)
         versions = [other for other in stored.list_studies(session) if other.slug == row.slug]
         counts = overviews(session, simulated=False)
         return render_template(
