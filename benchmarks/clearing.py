@@ -34,9 +34,8 @@ def main() -> None:
     parser.add_argument("--time-limit", type=float, default=60.0, help="seconds per stage")
     given = parser.parse_args()
     study = example_design("kidney-numeric")
-    weights = AttributeWeights(
-        attributes=study.attributes,
-        coefficients={name: Estimate(value=value) for name, value in COEFFICIENTS.items()},
+    weights = AttributeWeights.named(
+        study.attributes, {name: Estimate(value=value) for name, value in COEFFICIENTS.items()}
     )
     print(f"cycle cap {CYCLE_CAP}, chain cap {CHAIN_CAP}, at most {given.time_limit:g} s per stage")
     print(

@@ -1,30 +1,25 @@
-"""The choice model that all estimators here share, its likelihood, and its maximum.
+"""A model of indecision over counts: its likelihood, whether its maximum exists, and the maximum.
 
-With d the difference of two profiles' log-strengths and lambda the pull of indecision, the choice left, right,
-indecision has probability proportional to exp(d/2), exp(-d/2), exp(lambda). This is Davidson's tie model and, with
-d = 2u, McElfresh's Min-delta model (scores u, -u, lambda). Where indecision was not offered, or is left out, it is
-the Bradley-Terry model (conditional logit). d is linear in the parameters, so the log-likelihood is concave.
-
-References
-----------
-Davidson (1970), J. Amer. Statist. Assoc. 65; McElfresh et al. (2021), Indecision Modeling, AAAI.
+One code serves every rule of ``estimation.indecision``: a rule says how a comparison's predictors become
+probabilities, and the design says how parameters become predictors. Many count tables (bootstraps) or many starts
+are maximized at once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
+from scipy import sparse
+from scipy.optimize import linprog, minimize
 
-from estimation.dataset import INDECISION, LEFT, RIGHT, ChoiceData
-from estimation.errors import DidNotConverge, EstimationError, NotIdentified, Separated
+from estimation.dataset import INDECISION, LEFT, RIGHT
+from estimation.errors import DidNotConverge, NotIdentified, Separated
+from estimation.indecision.decided import Decided
+from estimation.indecision.rule import Evaluated, Rule
 
 Array = NDArray[np.float64]
-
-LAMBDA = "indecision"
-"""Name of the parameter lambda in results."""
 
 _MOST_ITERATIONS = 100
 # Newton on a concave likelihood converges quadratically; once the expected gain of a step is below this many
@@ -32,34 +27,59 @@ _MOST_ITERATIONS = 100
 _GAIN_TOLERANCE = 1e-12
 # A recession direction is found by a linear programme with unknowns in [-1, 1]; solvers are exact to about 1e-7.
 _DIRECTION_TOLERANCE = 1e-6
+# Below so many numbers the information of all tables is one matrix product; above, one product per table.
+_MOST_PRODUCTS = 4_000_000
+# Numbers held at once while many tables are maximized.
+_MOST_AT_ONCE = 20_000_000
+# Ends of a search so close to the best, and at most so many, are polished where the likelihood has kinks.
+_WORTH_POLISHING = 1.0
+_MOST_POLISHED = 5
+# Designs with more numbers than this are kept sparse: with free profiles nearly all are zero.
+_MOST_DENSE = 5_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ModelCells:
-    """What the likelihood needs of the data: one row per cell with an answer that the model uses."""
+    """What the likelihood needs: one row per cell with an answer that the model uses."""
 
-    difference: Array
-    """Left minus right, shape (n_cells, n_terms)."""
+    rule: Rule
+    design: Array | sparse.csr_array
+    """Predictors by parameter, shape (n_cells * n_predictors, n_parameters)."""
     counts: Array
     """Left, right, indecision, shape (n_cells, 3)."""
     offered: NDArray[np.bool_]
-    """Whether indecision is one of the cell's alternatives, shape (n_cells,)."""
-    cluster: NDArray[np.intp]
-    """Shape (n_cells,); -1 for prior answers, which no cluster gave."""
-    n_clusters: int
-    """Clusters with an answer that the model uses: only they tell how much answers vary."""
+    """Shape (n_cells,)."""
     names: tuple[str, ...]
-    """One per term, then :data:`LAMBDA` if any cell offers indecision."""
+    """One per parameter."""
+    lower: Array
+    """Least value of each parameter, minus infinity where there is none (monotone effects have 0)."""
+    upper: Array
+    by_cluster: sparse.csr_array | None
+    """Each cluster's choices, shape (n_clusters, 3 * n_observed); None if every answer is its own cluster."""
+    n_observed: int
+    """So many cells, the first ones, hold answers; those after them hold prior answers, which no cluster gave."""
 
     @property
-    def has_lambda(self) -> bool:
-        """Whether lambda is one of the parameters."""
-        return len(self.names) > int(self.difference.shape[1])
+    def n_parameters(self) -> int:
+        """Parameters, those of the regularization included."""
+        return len(self.names)
+
+    @property
+    def n_clusters(self) -> int:
+        """Clusters with an answer that the model uses: only they tell how much answers vary."""
+        if self.by_cluster is None:
+            return round(float(self.counts[: self.n_observed].sum()))
+        return int(self.by_cluster.shape[0])
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether a parameter has a bound."""
+        return bool(np.isfinite(self.lower).any() or np.isfinite(self.upper).any())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Maximum:
-    """A maximum-likelihood fit."""
+    """A maximum of the likelihood."""
 
     values: Array
     """Parameters in the order of ``names``, shape (n_parameters,)."""
@@ -69,246 +89,454 @@ class Maximum:
     """Minus the second derivative of the log-likelihood, shape (n_parameters, n_parameters)."""
     iterations: int
     residual: float
-    """Largest absolute score (observed minus expected choices, each weighed by a difference of at most 1)."""
+    """Largest absolute score (observed minus expected choices, each weighed by a predictor of at most 1);
+    parameters at a bound excepted."""
+    at_bound: NDArray[np.bool_]
+    """Parameters held by their bound, shape (n_parameters,)."""
 
 
-def model_cells(
-    data: ChoiceData,
-    difference: Array,
-    terms: tuple[str, ...],
-    *,
-    with_indecision: bool,
-    prior_answers: float,
-) -> ModelCells:
-    """Join choice counts with the design of a model.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optima:
+    """Where a search from many starts ended."""
 
-    Parameters
-    ----------
-    difference
-        Shape (n_cells, n_terms): the terms of the left profile minus those of the right one.
-    with_indecision
-        False leaves indecisions out, as the Bradley-Terry model does.
-    prior_answers
-        So many answers in all, spread evenly over the comparisons asked and over the alternatives of each. They
-        keep estimates finite when the data follow a rule without exception (Clogg et al. 1991, J. Amer. Statist.
-        Assoc. 86, for logistic regression) and pull equally on every alternative. 0 is maximum likelihood.
-
-    Raises
-    ------
-    EstimationError
-        No answer is of use to the model, or ``prior_answers`` is no number of answers.
-    """
-    if not 0 <= prior_answers < np.inf:
-        raise EstimationError(f"prior answers: {prior_answers} is no number of answers; give 0 or more")
-    offered = data.offered & with_indecision
-    counts = np.where(offered[:, None], data.counts, data.counts * [1.0, 1.0, 0.0])
-    names = (*terms, LAMBDA) if offered.any() else terms
-    used = counts.sum(axis=1) > 0
-    if not used.any():
-        raise EstimationError(
-            f"all {data.n_answers} answers are indecision, which this model leaves out; "
-            "use --model min-delta, or collect decided answers"
-        )
-    # A respondent who only ever answered indecision says nothing about how decided answers vary.
-    counted, cluster = np.unique(data.cluster[used], return_inverse=True)
-    counts, difference_used, offered_used = counts[used], difference[used], offered[used]
-    if prior_answers > 0:
-        shown = np.unique(
-            np.column_stack([np.minimum(data.left, data.right), np.maximum(data.left, data.right), offered]),
-            axis=0,
-            return_index=True,
-        )[1]
-        alternatives = np.where(offered[shown, None], [1.0, 1.0, 1.0], [1.0, 1.0, 0.0])
-        prior = alternatives / alternatives.sum(axis=1, keepdims=True) * (prior_answers / len(shown))
-        difference_used = np.vstack([difference_used, difference[shown]])
-        counts = np.vstack([counts, prior])
-        offered_used = np.concatenate([offered_used, offered[shown]])
-        cluster = np.concatenate([cluster, np.full(len(shown), -1, dtype=np.intp)])
-    return ModelCells(
-        difference=difference_used,
-        counts=counts,
-        offered=offered_used,
-        cluster=cluster,
-        n_clusters=len(counted),
-        names=names,
-    )
+    n_starts: int
+    n_best: int
+    """Starts that ended within 1e-4 log-likelihood units of the best."""
+    log_likelihoods: tuple[float, ...]
+    """Distinct optima, best first (to 1e-4)."""
 
 
-def check_estimable(cells: ModelCells) -> None:
-    """Return quietly if the model has exactly one maximum-likelihood estimate, else raise.
-
-    Raises
-    ------
-    NotIdentified
-        Some terms never differ within a comparison, or always differ together.
-    Separated
-        Along some direction of the parameters no observed choice ever becomes less likely, so the maximum lies
-        at infinity (found by linear programming; Albert and Anderson 1984, Biometrika 71).
-    """
-    terms = cells.names[: cells.difference.shape[1]]
-    if terms:
-        # The triangular factor has the same null space, and no side as long as the data.
-        triangle = np.linalg.qr(_scaled(cells.difference)[0], mode="r")
-        _, singular, directions = np.linalg.svd(triangle, full_matrices=True)
-        rank = int((singular > 1e-9 * max(1.0, singular.max(initial=0.0))).sum())
-        if rank < len(terms):
-            loose = np.flatnonzero(np.abs(directions[rank:]).max(axis=0) > 1e-6)
-            involved = [terms[i] for i in loose]
-            raise NotIdentified(
-                f"these comparisons cannot tell {_listed(involved)} apart or never vary them: ask comparisons "
-                "in which they differ separately, or leave attributes out",
-                involved,
-            )
-    direction = _recession_direction(cells)
-    if direction is not None:
-        involved = [n for n, d in zip(cells.names, direction, strict=True) if abs(d) > _DIRECTION_TOLERANCE]
-        raise Separated(
-            f"the answers follow a rule without exception in {_listed(involved)}, so no finite estimate fits "
-            "best. Collect more answers, or add prior answers (--prior-answers), which the result will say",
-            involved,
-        )
+# --- what is fitted at once: one table per row ----------------------------------------------------------
 
 
-def maximize(cells: ModelCells, weights: Array | None = None, start: Array | None = None) -> Maximum:
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    values: Array
+    log_likelihood: Array
+    iterations: NDArray[np.intp]
+    stalled: NDArray[np.bool_]
+
+
+def maximize(cells: ModelCells, *, start: Array | None = None) -> Maximum:
     """Find the maximum of the log-likelihood by Newton steps.
-
-    Parameters
-    ----------
-    weights
-        One weight per cluster (bootstrap), shape (n_clusters,). None for 1 each.
-    start
-        Where to begin, e.g. the estimate that a bootstrap perturbs.
 
     Raises
     ------
     DidNotConverge
         The estimate does not exist (see :func:`check_estimable`) or numbers overflow.
     """
-    scaled, scale = _scaled(cells.difference)
-    if cells.has_lambda:
-        scale = np.append(scale, 1.0)
-    counts = cells.counts
-    if weights is not None:
-        counts = counts * np.append(weights, 1.0)[cells.cluster][:, None]  # Cluster -1 picks the appended 1.
-    values = np.zeros(len(cells.names)) if start is None else start * scale
-    log_likelihood = _log_likelihood(scaled, cells, counts, values)
-    for iteration in range(1, _MOST_ITERATIONS + 1):
-        score, information = _derivatives(scaled, cells, counts, values)
-        try:
-            step = np.linalg.solve(information, score)
-        except np.linalg.LinAlgError:
-            raise DidNotConverge("the information matrix is singular: the estimate does not exist") from None
-        gain = float(score @ step)
-        if gain < _GAIN_TOLERANCE:
-            own = np.zeros_like(counts)
-            observed = cells.cluster >= 0
-            own[observed] = counts[observed]
-            return Maximum(
-                values=values / scale,
-                log_likelihood=_log_likelihood(scaled, cells, own, values),
-                information=information * np.outer(scale, scale),
-                iterations=iteration,
-                residual=float(np.abs(score).max(initial=0.0)),
-            )
-        length = 1.0
-        while True:
-            trial = _log_likelihood(scaled, cells, counts, values + length * step)
-            # Armijo's rule; near the maximum rounding makes the comparison meaningless and the full step is right.
-            if trial >= log_likelihood + 1e-4 * length * gain or gain < 1e-6:
-                break
-            length /= 2
-            if length < 1e-10:
-                raise DidNotConverge(f"no step improves the fit after {iteration} iterations")
-        values = values + length * step
-        log_likelihood = trial
-    raise DidNotConverge(
-        f"not converged after {_MOST_ITERATIONS} Newton steps; the estimate probably does not exist"
+    begin = _begin(cells) if start is None else np.asarray(start, dtype=float)
+    ended = _climb(cells, cells.counts[None], begin[None])
+    if ended.stalled[0] and cells.rule.smooth:
+        raise DidNotConverge(f"no step improves the fit after {int(ended.iterations[0])} iterations")
+    return _maximum_at(cells, ended.values[0], int(ended.iterations[0]))
+
+
+def search(cells: ModelCells, starts: Array) -> tuple[Maximum, Optima]:
+    """Climb from several starts and return the best end, and how far the ends are apart.
+
+    Parameters
+    ----------
+    starts
+        Shape (n_starts, n_parameters).
+    """
+    ended = _climb(cells, np.broadcast_to(cells.counts, (len(starts), *cells.counts.shape)), starts)
+    if not cells.rule.smooth:
+        ended = _over_kinks(cells, ended)
+    order = np.argsort(-ended.log_likelihood, kind="stable")
+    best = int(order[0])
+    reached = ended.log_likelihood[order]
+    distinct = [float(reached[0])]
+    for value in reached[1:]:
+        if distinct[-1] - value > 1e-4:
+            distinct.append(float(value))
+    optima = Optima(
+        n_starts=len(starts),
+        n_best=int((reached[0] - reached <= 1e-4).sum()),
+        log_likelihoods=tuple(distinct),
+    )
+    return _maximum_at(cells, ended.values[best], int(ended.iterations[best])), optima
+
+
+def _over_kinks(cells: ModelCells, ended: _Ended) -> _Ended:
+    """Improve the best ends by a search that needs no derivatives: Newton's steps stop at the ridge of a kink."""
+    scale = parameter_scale(cells)
+    values, log_likelihood = ended.values.copy(), ended.log_likelihood.copy()
+    iterations = ended.iterations.copy()
+
+    def loss(scaled: Array) -> float:
+        found, *_ = _likelihood(cells, cells.counts[None], scaled[None], scale=scale)
+        return -float(found[0])
+
+    best = np.argsort(-log_likelihood, kind="stable")
+    near = best[log_likelihood[best] >= log_likelihood[best[0]] - _WORTH_POLISHING][:_MOST_POLISHED]
+    for i in near:
+        found = minimize(
+            loss,
+            values[i] * scale,
+            method="Nelder-Mead",
+            options={"xatol": 1e-9, "fatol": 1e-9, "maxfev": 4_000},
+        )
+        iterations[i] += found.nit
+        if -found.fun > log_likelihood[i]:
+            values[i], log_likelihood[i] = found.x / scale, -found.fun
+    return _Ended(values, log_likelihood, iterations, ended.stalled)
+
+
+def maximize_tables(cells: ModelCells, tables: Array, start: Array) -> Array:
+    """Maximize the likelihood of many count tables, e.g. those of a bootstrap.
+
+    Parameters
+    ----------
+    tables
+        Shape (n_tables, n_cells, 3), prior answers included.
+    start
+        Where to begin, shape (n_parameters,), or (n_tables, n_parameters) for one each.
+
+    Returns
+    -------
+    Array
+        Shape (n_tables, n_parameters).
+    """
+    ended = _climb(cells, tables, np.broadcast_to(start, (len(tables), start.shape[-1])))
+    if cells.rule.smooth and ended.stalled.any():
+        raise DidNotConverge("a resample has no maximum near the estimate's")
+    return ended.values
+
+
+def _begin(cells: ModelCells) -> Array:
+    """Return parameters at which every choice is possible: 0, but thresholds of Rao and Kupper must be above."""
+    begin = np.clip(np.zeros(cells.n_parameters), cells.lower, cells.upper)
+    value, *_ = _likelihood(cells, cells.counts[None], begin[None], scale=np.ones(cells.n_parameters))
+    if not np.isfinite(value).all():
+        begin[[i for i, name in enumerate(cells.names) if name == PULL]] = 0.5
+    return begin
+
+
+PULL = "indecision"
+"""Name of the pull of indecision (lambda; for Rao and Kupper the threshold c) among parameters."""
+
+
+def _climb(cells: ModelCells, tables: Array, starts: Array) -> _Ended:
+    """Climb in blocks that fit in memory."""
+    m = cells.rule.n_predictors
+    per_table = len(cells.counts) * 3 * (m * m + m + 1)
+    block = max(1, _MOST_AT_ONCE // per_table)
+    parts = [
+        _climb_block(cells, tables[i : i + block], starts[i : i + block])
+        for i in range(0, len(tables), block)
+    ]
+    return _Ended(
+        np.concatenate([p.values for p in parts]),
+        np.concatenate([p.log_likelihood for p in parts]),
+        np.concatenate([p.iterations for p in parts]),
+        np.concatenate([p.stalled for p in parts]),
     )
 
 
-def cluster_scores(cells: ModelCells, values: Array) -> Array:
-    """Return each cluster's score at ``values``, shape (n_clusters, n_parameters)."""
-    left, right, indecision = _probabilities(cells.difference, cells, values)
-    total = cells.counts.sum(axis=1)
-    pull = 0.5 * (cells.counts[:, LEFT] - cells.counts[:, RIGHT] - total * (left - right))
-    per_cell = cells.difference * pull[:, None]
-    if cells.has_lambda:
-        per_cell = np.column_stack([per_cell, cells.counts[:, INDECISION] - total * indecision])
-    scores = np.zeros((cells.n_clusters, len(cells.names)))
-    observed = cells.cluster >= 0
-    np.add.at(scores, cells.cluster[observed], per_cell[observed])
-    return scores
+def _climb_block(cells: ModelCells, tables: Array, starts: Array) -> _Ended:
+    scale = parameter_scale(cells)
+    lower, upper = cells.lower * scale, cells.upper * scale
+    values = starts * scale
+    n = len(tables)
+    iterations = np.zeros(n, dtype=np.intp)
+    stalled = np.zeros(n, dtype=bool)
+    log_likelihood, *_ = _likelihood(cells, tables, values, scale=scale)
+    going = np.arange(n)
+    for _ in range(_MOST_ITERATIONS):
+        iterations[going] += 1
+        _, score, information = _likelihood(
+            cells, tables[going], values[going], scale=scale, derivatives=True
+        )
+        held = ((values[going] <= lower) & (score < 0)) | ((values[going] >= upper) & (score > 0))
+        score = np.where(held, 0.0, score)
+        step = _step(cells.rule, information, score, held)
+        gain = np.einsum("bp,bp->b", score, step)
+        arrived = gain < _GAIN_TOLERANCE
+        length = np.ones(len(going))
+        trying = ~arrived
+        proposed = values[going].copy()
+        # Newton's last step costs nothing and doubles the digits.
+        proposed[arrived] += step[arrived]
+        reached = log_likelihood[going].copy()
+        while trying.any():
+            at = np.flatnonzero(trying)
+            new = np.clip(values[going[at]] + length[at, None] * step[at], lower, upper)
+            trial, *_ = _likelihood(cells, tables[going[at]], new, scale=scale)
+            # Armijo's rule; near the maximum rounding makes the comparison meaningless, and the full step is right.
+            good = trial >= reached[at] + 1e-4 * length[at] * gain[at]
+            good |= (gain[at] < 1e-6) & (trial >= reached[at] - 1e-9 * np.abs(reached[at]))
+            proposed[at[good]] = new[good]
+            reached[at[good]] = trial[good]
+            trying[at[good]] = False
+            length[at[~good]] /= 2
+            lost = trying & (length < 1e-10)
+            stalled[going[lost]] = True
+            trying[lost] = False
+        values[going] = np.clip(proposed, lower, upper)
+        log_likelihood[going] = reached
+        going = going[~arrived & ~stalled[going]]
+        if not len(going):
+            return _Ended(values / scale, log_likelihood, iterations, stalled)
+    if cells.rule.concave:
+        raise DidNotConverge(
+            f"not converged after {_MOST_ITERATIONS} Newton steps; the estimate probably does not exist"
+        )
+    stalled[going] = True
+    return _Ended(values / scale, log_likelihood, iterations, stalled)
 
 
-def _scaled(difference: Array) -> tuple[Array, Array]:
-    """Divide each term by its largest difference, so that years and drinks are alike to the solver."""
-    scale = np.abs(difference).max(axis=0, initial=0.0)
-    scale[scale == 0] = 1.0
-    return difference / scale, scale
+def _step(rule: Rule, information: Array, score: Array, held: NDArray[np.bool_]) -> Array:
+    """Return Newton steps in which parameters held by a bound stay."""
+    information = np.where(held[:, :, None] | held[:, None, :], 0.0, information)
+    diagonal = np.arange(information.shape[1])
+    information[:, diagonal, diagonal] += held
+    if rule.concave:
+        try:
+            return np.asarray(np.linalg.solve(information, score[..., None])[..., 0])
+        except np.linalg.LinAlgError:
+            raise DidNotConverge("the information matrix is singular: the estimate does not exist") from None
+    # Downhill curvature is turned uphill, so that saddles push away instead of drawing in.
+    curvature, axes = np.linalg.eigh(information)
+    floor = 1e-8 * np.maximum(1.0, np.abs(curvature).max(axis=1, keepdims=True))
+    along = np.einsum("bpk,bp->bk", axes, score) / np.maximum(np.abs(curvature), floor)
+    return np.asarray(np.einsum("bpk,bk->bp", axes, along))
 
 
-def _log_probabilities(difference: Array, cells: ModelCells, values: Array) -> Array:
-    half = 0.5 * difference @ values[: difference.shape[1]]
-    pull = np.where(cells.offered, values[-1], -np.inf) if cells.has_lambda else np.full(len(half), -np.inf)
-    scores = np.column_stack([half, -half, pull])
-    top = scores.max(axis=1, keepdims=True)
-    return np.asarray(scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True)))
+def _likelihood(
+    cells: ModelCells, tables: Array, values: Array, *, scale: Array, derivatives: bool = False
+) -> tuple[Array, Array, Array]:
+    """Return log-likelihood, score and information by scaled parameters, one row per table."""
+    evaluated = _evaluate(cells, values / scale)
+    with np.errstate(invalid="ignore"):
+        terms = np.where(tables > 0, tables * evaluated.log_p, 0.0)
+    log_likelihood = np.where(np.isnan(terms), -np.inf, terms).sum(axis=(1, 2))
+    if not derivatives:
+        return log_likelihood, np.empty(0), np.empty(0)
+    pull = np.einsum("bkj,bkjm->bkm", tables, evaluated.first)
+    bend = -np.einsum("bkj,bkjmn->bkmn", tables, evaluated.second)
+    n = len(tables)
+    score = np.asarray((cells.design.T @ pull.reshape(n, -1).T).T) / scale
+    information = (
+        _products(cells, bend) if _is_small(cells) else np.stack([_information(cells, b) for b in bend])
+    )
+    return log_likelihood, score, information / (scale[:, None] * scale)
 
 
-def _probabilities(difference: Array, cells: ModelCells, values: Array) -> tuple[Array, Array, Array]:
-    probabilities = np.exp(_log_probabilities(difference, cells, values))
-    return probabilities[:, LEFT], probabilities[:, RIGHT], probabilities[:, INDECISION]
+def _is_small(cells: ModelCells) -> bool:
+    m, p = cells.rule.n_predictors, cells.n_parameters
+    return not sparse.issparse(cells.design) and len(cells.counts) * (m * p) ** 2 <= _MOST_PRODUCTS
 
 
-def _log_likelihood(difference: Array, cells: ModelCells, counts: Array, values: Array) -> float:
-    terms = _log_probabilities(difference, cells, values)
-    return float((counts[counts > 0] * terms[counts > 0]).sum())
+def _products(cells: ModelCells, bend: Array) -> Array:
+    """Return the information of all tables as one product with the outer products of the design's rows."""
+    m, p = cells.rule.n_predictors, cells.n_parameters
+    design = np.asarray(cells.design).reshape(-1, m, p)
+    outer = np.einsum("kmp,knq->kmnpq", design, design).reshape(-1, p * p)
+    return np.asarray(bend.reshape(len(bend), -1) @ outer).reshape(-1, p, p)
 
 
-def _derivatives(difference: Array, cells: ModelCells, counts: Array, values: Array) -> tuple[Array, Array]:
-    left, right, indecision = _probabilities(difference, cells, values)
-    total = counts.sum(axis=1)
-    lead = left - right
-    score = difference.T @ (0.5 * (counts[:, LEFT] - counts[:, RIGHT] - total * lead))
-    information = difference.T @ (difference * (total * 0.25 * (left + right - lead**2))[:, None])
-    if not cells.has_lambda:
-        return score, information
-    cross = difference.T @ (-0.5 * total * lead * indecision)
-    own = float((total * indecision * (1 - indecision)).sum())
-    score = np.append(score, float((counts[:, INDECISION] - total * indecision).sum()))
-    return score, np.block([[information, cross[:, None]], [cross[None, :], np.array([[own]])]])
+def _information(cells: ModelCells, bend: Array) -> Array:
+    """Return the information of one table; ``bend`` has shape (n_cells, n_predictors, n_predictors)."""
+    n_cells, m, _ = bend.shape
+    row = np.repeat(np.arange(n_cells * m).reshape(n_cells, m, 1), m, axis=2)
+    column = np.repeat(np.arange(n_cells * m).reshape(n_cells, 1, m), m, axis=1)
+    weight = sparse.csr_array((bend.ravel(), (row.ravel(), column.ravel())), shape=(n_cells * m, n_cells * m))
+    product = cells.design.T @ (weight @ cells.design)
+    return np.asarray(product.toarray() if sparse.issparse(product) else product)
+
+
+def _evaluate(cells: ModelCells, values: Array) -> Evaluated:
+    """Evaluate the rule at rows of parameters, shape (n_tables, n_parameters)."""
+    predictors = np.asarray((cells.design @ values.T).T)
+    return cells.rule.evaluate(
+        predictors.reshape(len(values), len(cells.counts), cells.rule.n_predictors), cells.offered
+    )
+
+
+def parameter_scale(cells: ModelCells) -> Array:
+    """Return each parameter's largest part in a predictor, so that years and drinks are alike to the solver."""
+    if isinstance(cells.design, sparse.csr_array):
+        largest = np.asarray(abs(cells.design).max(axis=0).toarray()).ravel()
+    else:
+        largest = np.abs(cells.design).max(axis=0)
+    return np.where(largest == 0, 1.0, largest)
+
+
+def _maximum_at(cells: ModelCells, values: Array, iterations: int) -> Maximum:
+    scale = parameter_scale(cells)
+    _, score, information = _likelihood(
+        cells, cells.counts[None], values[None] * scale, scale=scale, derivatives=True
+    )
+    at_bound = ((values <= cells.lower) & (score[0] < 0)) | ((values >= cells.upper) & (score[0] > 0))
+    return Maximum(
+        values=values,
+        log_likelihood=log_likelihood_at(cells, values),
+        information=information[0] * scale[:, None] * scale,
+        iterations=iterations,
+        residual=float(np.abs(np.where(at_bound, 0.0, score[0])).max(initial=0.0)),
+        at_bound=at_bound,
+    )
+
+
+def log_likelihood_at(cells: ModelCells, values: Array, counts: Array | None = None) -> float:
+    """Return the log-likelihood of the observed answers (prior answers excluded) at some parameters.
+
+    Parameters
+    ----------
+    counts
+        Other answers in the same cells, e.g. those held out, shape (n_observed, 3).
+    """
+    observed = cells.counts[: cells.n_observed] if counts is None else counts
+    log_p = _evaluate(cells, values[None]).log_p[0, : cells.n_observed]
+    return float((observed[observed > 0] * log_p[observed > 0]).sum())
+
+
+def probabilities_at(cells: ModelCells, values: Array) -> Array:
+    """Return the probabilities of left, right, indecision in the observed cells, shape (n_observed, 3)."""
+    return np.asarray(np.exp(_evaluate(cells, values[None]).log_p[0, : cells.n_observed]))
+
+
+def score_rows(cells: ModelCells, values: Array) -> Array | sparse.csr_array:
+    """Return the score of one answer of each kind, shape (3 * n_observed, n_parameters), row 3 * cell + choice."""
+    first = _evaluate(cells, values[None]).first[0, : cells.n_observed]
+    n, _, m = first.shape
+    if not sparse.issparse(cells.design):
+        design = np.asarray(cells.design)[: n * m].reshape(n, m, -1)
+        return np.asarray(np.einsum("kjm,kmp->kjp", first, design).reshape(3 * n, -1))
+    row = np.repeat(np.arange(3 * n), m)
+    column = np.repeat(np.arange(n * m).reshape(n, 1, m), 3, axis=1).ravel()
+    block = sparse.csr_array((first.ravel(), (row, column)), shape=(3 * n, n * m))
+    return sparse.csr_array(block @ cells.design[: n * m])
+
+
+def with_counts(cells: ModelCells, counts: Array, by_cluster: sparse.csr_array | None = None) -> ModelCells:
+    """Return the same model of other answers in the same cells; prior answers stay.
+
+    Parameters
+    ----------
+    counts
+        Shape (n_observed, 3).
+    """
+    return replace(cells, counts=np.vstack([counts, cells.counts[cells.n_observed :]]), by_cluster=by_cluster)
+
+
+def compact(design: Array) -> Array | sparse.csr_array:
+    """Return a design of shape (n_cells, n_predictors, n_parameters) as :attr:`ModelCells.design`."""
+    flat = design.reshape(-1, design.shape[-1])
+    return sparse.csr_array(flat) if flat.size > _MOST_DENSE else flat
+
+
+# --- existence ------------------------------------------------------------------------------------------
+
+
+def check_estimable(cells: ModelCells) -> None:
+    """Return quietly if the model has exactly one maximum-likelihood estimate, else raise.
+
+    Rules whose likelihood is not concave are only checked for parameters that no answer depends on.
+
+    Raises
+    ------
+    NotIdentified
+        Some parameters change no comparison's probabilities, or always change them together.
+    Separated
+        Along some direction of the parameters no observed choice ever becomes less likely, so the maximum lies
+        at infinity (found by linear programming; Albert and Anderson 1984, Biometrika 71).
+    """
+    _check_rank(cells)
+    direction = _recession_direction(cells)
+    if direction is not None:
+        involved = [n for n, d in zip(cells.names, direction, strict=True) if abs(d) > _DIRECTION_TOLERANCE]
+        answers = cells.counts[cells.offered].sum(axis=0)
+        if cells.rule.has_pull and 0 in (answers[INDECISION], answers.sum() - answers[INDECISION]):
+            what = "no answer" if answers[INDECISION] == 0 else "every answer that could be"
+            involved = [name for name in involved if name.startswith(PULL)] or involved
+            raise Separated(
+                f"{what} is an indecision, so its pull has no finite estimate. Use a model of decided answers "
+                "(--model bradley-terry or conditional-logit), or add prior answers (--regularize always)",
+                involved,
+            )
+        raise Separated(
+            f"the answers follow a rule without exception in {_listed(involved)}, so no finite estimate fits "
+            "best. Collect more answers, or add prior answers (--regularize if-needed), which the result will say",
+            involved,
+        )
+
+
+def _check_rank(cells: ModelCells) -> None:
+    rows = np.unique(np.round(_difference_rows(cells, seen_only=False), 12), axis=0)
+    scaled = rows / np.where(
+        np.abs(rows).max(axis=0, initial=0.0) == 0, 1.0, np.abs(rows).max(axis=0, initial=0.0)
+    )
+    # The triangular factor has the same null space, and no side as long as the data.
+    triangle = np.linalg.qr(scaled, mode="r")
+    _, singular, directions = np.linalg.svd(triangle, full_matrices=True)
+    rank = int((singular > 1e-9 * max(1.0, singular.max(initial=0.0))).sum())
+    if rank < scaled.shape[1]:
+        loose = np.flatnonzero(np.abs(directions[rank:]).max(axis=0) > 1e-6)
+        involved = [cells.names[i] for i in loose if i < len(cells.names)]
+        raise NotIdentified(
+            f"these comparisons cannot tell {_listed(involved)} apart or never vary them: ask comparisons "
+            "in which they differ separately, or leave attributes out",
+            involved,
+        )
+
+
+def _difference_rows(cells: ModelCells, *, seen_only: bool) -> Array:
+    """Return what decides existence: a row per cell and choice, times the parameters' direction, must be >= 0."""
+    m = cells.rule.n_predictors
+    rows = []
+    for offered in (False, True):
+        of_kind = cells.offered == offered
+        for choice in (LEFT, RIGHT, INDECISION):
+            if choice == INDECISION and not offered:
+                continue
+            better = cells.rule.never_worse(choice, offered)
+            seen = np.flatnonzero(of_kind & (cells.counts[:, choice] > 0) if seen_only else of_kind)
+            if better is None or not len(seen):
+                continue
+            rows_seen = (seen[:, None] * m + np.arange(m)).ravel()
+            whole = cells.design
+            own = whole[rows_seen].toarray() if isinstance(whole, sparse.csr_array) else whole[rows_seen]
+            design = np.asarray(own).reshape(len(seen), m, -1)
+            rows.append(np.einsum("rm,kmp->krp", better, design).reshape(-1, cells.n_parameters))
+    return np.vstack(rows) if rows else np.eye(cells.n_parameters)
 
 
 def _recession_direction(cells: ModelCells) -> Array | None:
     """Return a direction along which the likelihood never falls and somewhere rises, or None."""
-    n_terms = cells.difference.shape[1]
-    half = 0.5 * _scaled(cells.difference)[0]
-    zero = np.zeros_like(half)
-    if cells.has_lambda:
-        left = np.column_stack([half, np.zeros(len(half))])
-        right = np.column_stack([-half, np.zeros(len(half))])
-        indecision = np.column_stack([zero, np.ones(len(half))])
-    else:
-        left, right, indecision = half, -half, zero
-    features = (left, right, indecision)
-    rows = []
-    for chosen in (LEFT, RIGHT, INDECISION):
-        seen = cells.counts[:, chosen] > 0
-        for other in (LEFT, RIGHT, INDECISION):
-            if other != chosen:
-                possible = seen & cells.offered if INDECISION in (chosen, other) else seen
-                rows.append(features[chosen][possible] - features[other][possible])
-    constraints = np.unique(np.round(np.vstack(rows), 12), axis=0)
+    if not cells.rule.concave:
+        return None
+    rows = _difference_rows(cells, seen_only=True)
+    scale = parameter_scale(cells)
+    constraints = np.unique(np.round(rows / scale, 12), axis=0)
     constraints = constraints[np.abs(constraints).sum(axis=1) > 0]
-    n = n_terms + cells.has_lambda
+    n = cells.n_parameters
     if not len(constraints):
         return np.ones(n) if n else None
+    bounds = [
+        (0.0 if np.isfinite(lo) else -1.0, 0.0 if np.isfinite(hi) else 1.0)
+        for lo, hi in zip(cells.lower, cells.upper, strict=True)
+    ]
     result = linprog(
-        -constraints.sum(axis=0), A_ub=-constraints, b_ub=np.zeros(len(constraints)), bounds=[(-1, 1)] * n
+        -constraints.sum(axis=0), A_ub=-constraints, b_ub=np.zeros(len(constraints)), bounds=bounds
     )
     if not result.success or result.fun is None:
         raise DidNotConverge(f"the existence of the estimate could not be decided: {result.message}")
     return np.asarray(result.x) if -result.fun > _DIRECTION_TOLERANCE else None
+
+
+def decided_cells(cells: ModelCells, design: Array) -> ModelCells:
+    """Return the model of the decided answers only, from which searches of other models start."""
+    return replace(
+        cells,
+        rule=Decided(),
+        design=compact(design),
+        counts=cells.counts * [1.0, 1.0, 0.0],
+        names=cells.names[: design.shape[-1]],
+        lower=cells.lower[: design.shape[-1]],
+        upper=cells.upper[: design.shape[-1]],
+    )
 
 
 def _listed(names: list[str]) -> str:

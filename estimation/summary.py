@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from estimation.results import Fit
-from estimation.weights import Estimate, ProfileWeights
+from estimation.results import Fit, Outcome
+from estimation.weights import Estimate, ProfileWeights, profile_weights
 from survey.design import Attribute, CategoricalAttribute
+
+# A table of more profiles than this is for the file, not for a terminal.
+_MOST_ROWS = 60
 
 
 def fit_lines(fit: Fit) -> Iterator[str]:
@@ -15,26 +18,45 @@ def fit_lines(fit: Fit) -> Iterator[str]:
         f"{fit.model}: {fit.n_answers} answers used, {fit.n_indecisions} indecisions among the data, "
         f"{fit.n_clusters} clusters by {fit.clustering}"
     )
-    yield f"log-likelihood {fit.log_likelihood:.3f}, per answer {fit.mean_log_likelihood:.4f}"
+    if fit.gate.outcome is Outcome.REGULARIZED:
+        yield f"REGULARIZED: {fit.gate.reason}"
+    yield (
+        f"log-likelihood {fit.log_likelihood:.3f}, per answer {fit.mean_log_likelihood:.4f}; "
+        f"{fit.n_parameters} parameters, AIC {fit.aic:.1f}, BIC {fit.bic:.1f}"
+    )
     weights = fit.weights
     if isinstance(weights, ProfileWeights):
-        yield from _table(
-            "profile",
-            [
-                (p.id, e, f"  weight {weights.weight(p):.4g}")
-                for p, e in sorted(
-                    zip(weights.profiles, weights.log_strengths, strict=True), key=lambda row: -row[1].value
-                )
-            ],
+        shares = profile_weights(weights, weights.profiles, fit.draws)
+        rows = sorted(
+            zip(weights.profiles, weights.log_strengths, shares, strict=True), key=lambda row: -row[1].value
         )
+        yield from _table("profile", [(p.id, e, _weight(w)) for p, e, w in rows[:_MOST_ROWS]])
+        if len(rows) > _MOST_ROWS:
+            yield f"… and {len(rows) - _MOST_ROWS} more profiles (--out or --json has all)"
     else:
-        rows = [(name, e, "") for name, e in weights.coefficients.items()]
-        if fit.indecision:
-            rows.append(("indecision (lambda)", fit.indecision, ""))
-        yield from _table("log-strength per unit or level", rows)
+        yield from _table(
+            "log-strength per unit or level", [(name, e, "") for name, e in weights.coefficients.items()]
+        )
+    if fit.others:
+        yield from _table("other parameters", [(_words(name, fit), e, "") for name, e in fit.others.items()])
     yield fit.interval_method
     for note in fit.notes:
-        yield f"Note: {note}"
+        if note != fit.gate.reason:
+            yield f"Note: {note}"
+
+
+def _weight(weight: Estimate) -> str:
+    interval = "" if weight.low is None else f" ({weight.low:.3g} … {weight.high:.3g})"
+    return f"  weight {weight.value:.4g}{interval}"
+
+
+def _words(name: str, fit: Fit) -> str:
+    """Say what the pull of indecision is in this model."""
+    if name != "indecision":
+        return name
+    if fit.model == "rao-kupper":
+        return "indecision (log of c)" if fit.specification.by_distance else "indecision (threshold c)"
+    return "indecision (lambda)"
 
 
 def no_design_note(attributes: Sequence[Attribute]) -> str:

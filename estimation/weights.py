@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from math import exp
 
-from estimation.errors import NoWeight
-from survey.design import Attribute, CategoricalAttribute, Profile
+import numpy as np
+from numpy.typing import NDArray
+
+from estimation.effects import Term, term_named
+from estimation.errors import EstimationError, NoWeight
+from survey.design import Attribute, CategoricalAttribute, Profile, Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +53,29 @@ class ProfileWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributeWeights:
-    """One coefficient per numeric attribute and per level beyond the first of a categorical one."""
+    """One coefficient per term: per numeric attribute, per level beyond the first of a categorical one, …"""
 
     attributes: tuple[Attribute, ...]
+    terms: tuple[Term, ...]
     coefficients: Mapping[str, Estimate]
-    """``age`` (log-strength per unit) or ``drinking=heavy`` (against the attribute's first level)."""
+    """By the term's name: ``age`` (log-strength per unit), ``drinking=heavy`` (against the first level),
+    ``age>=40`` (a step), ``age:drinking=heavy`` (an interaction)."""
+
+    @classmethod
+    def named(cls, attributes: Sequence[Attribute], coefficients: Mapping[str, Estimate]) -> AttributeWeights:
+        """Return weights whose terms are those that the coefficients' names say.
+
+        Raises
+        ------
+        EstimationError
+            A name fits no attribute, or an attribute has no coefficient.
+        """
+        terms = tuple(term_named(name, attributes) for name in coefficients)
+        used = {factor.attribute for term in terms for factor in term.factors}
+        for attribute in attributes:
+            if attribute.name not in used:
+                raise EstimationError(f"has no coefficient of attribute '{attribute.name}'")
+        return cls(attributes=tuple(attributes), terms=terms, coefficients=dict(coefficients))
 
     def weight(self, profile: Profile) -> float:
         """Return exp(log-strength), scaled so that the best conceivable profile has weight 1.
@@ -62,43 +85,112 @@ class AttributeWeights:
         NoWeight
             The profile lacks an attribute, or has a level that was never estimated.
         """
-        total = 0.0
         given = profile.as_dict()
         for attribute in self.attributes:
-            if attribute.name not in given:
-                raise NoWeight(
-                    f"profile '{profile.id}' has no attribute '{attribute.name}', on which the weights depend; "
-                    f"they need {', '.join(a.name for a in self.attributes)}"
-                )
-            effects = self._effects(attribute)
-            value = given[attribute.name]
-            if isinstance(attribute, CategoricalAttribute):
-                if value not in effects:
-                    raise NoWeight(
-                        f"no weight for {attribute.name} = {value!r}; its levels are {', '.join(effects)}"
-                    )
-                total += effects[str(value)] - max(effects.values())
-            else:
-                slope = self.coefficients[attribute.name].value
-                if not isinstance(value, int | float):
-                    raise NoWeight(f"attribute '{attribute.name}' needs a number, not {value!r}")
-                best = attribute.minimum if slope < 0 else attribute.maximum
-                # A patient beyond the study's range is extrapolated, not clipped: the weight may exceed 1.
-                total += slope * (value - best)
-        return exp(total)
+            self._check_value(profile.id, attribute, given.get(attribute.name))
+        # A patient beyond the study's range is extrapolated, not clipped: the weight may exceed 1.
+        return exp(self.log_strength(given) - self._greatest())
 
-    def _effects(self, attribute: Attribute) -> dict[str, float]:
-        if not isinstance(attribute, CategoricalAttribute):
-            return {}
-        reference, *others = attribute.level_names
-        return {
-            reference: 0.0,
-            **{
-                name: self.coefficients[f"{attribute.name}={name}"].value
-                for name in others
-                if f"{attribute.name}={name}" in self.coefficients
-            },
+    def log_strength(self, given: Mapping[str, Value]) -> float:
+        """Return the sum of a profile's effects, not centred."""
+        return sum(self.coefficients[t.name].value * t.value(given) for t in self.terms)
+
+    def _check_value(self, profile_id: str, attribute: Attribute, value: Value | None) -> None:
+        if value is None:
+            raise NoWeight(
+                f"profile '{profile_id}' has no attribute '{attribute.name}', on which the weights depend; "
+                f"they need {', '.join(a.name for a in self.attributes)}"
+            )
+        if isinstance(attribute, CategoricalAttribute):
+            if value not in attribute.level_names:
+                raise NoWeight(
+                    f"no weight for {attribute.name} = {value!r}; its levels are {', '.join(attribute.level_names)}"
+                )
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            raise NoWeight(f"attribute '{attribute.name}' needs a number, not {value!r}")
+
+    def _greatest(self) -> float:
+        """Return the log-strength of the best conceivable profile."""
+        # Effects of attributes that do not interact can be maximized apart; a product is greatest at a corner.
+        total = 0.0
+        for names in self._interacting():
+            attributes = [a for a in self.attributes if a.name in names]
+            own = [t for t in self.terms if t.attribute in names]
+            total += max(
+                sum(
+                    self.coefficients[t.name].value * t.value(dict(zip(names, values, strict=True)))
+                    for t in own
+                )
+                for values in product(*(self._corners(a) for a in attributes))
+            )
+        return total
+
+    def _interacting(self) -> list[tuple[str, ...]]:
+        """Return the attributes in groups that interact, each in the design's order."""
+        group = {a.name: {a.name} for a in self.attributes}
+        for term in self.terms:
+            joined = set().union(*(group[f.attribute] for f in term.factors))
+            for name in joined:
+                group[name] = joined
+        ordered = [tuple(a.name for a in self.attributes if a.name in group[b.name]) for b in self.attributes]
+        return list(dict.fromkeys(ordered))
+
+    def _corners(self, attribute: Attribute) -> tuple[Value, ...]:
+        """Return the values among which an effect of the attribute is greatest."""
+        if isinstance(attribute, CategoricalAttribute):
+            return attribute.level_names
+        steps = {
+            f.at for t in self.terms for f in t.factors if f.attribute == attribute.name and f.kind == "step"
         }
+        return (attribute.minimum, attribute.maximum, *(s for s in steps if isinstance(s, int | float)))
 
 
 PriorityWeights = ProfileWeights | AttributeWeights
+
+
+def redrawn(weights: PriorityWeights, draw: Sequence[float]) -> PriorityWeights:
+    """Return the weights of one joint draw, so that whoever uses weights can carry their uncertainty on.
+
+    Parameters
+    ----------
+    draw
+        Log-strengths of the profiles, or coefficients of the terms, in their order; what follows them is ignored.
+    """
+    if isinstance(weights, ProfileWeights):
+        values = [float(v) for v in draw[: len(weights.profiles)]]
+        return replace(weights, log_strengths=tuple(Estimate(value=v) for v in values))
+    values = [float(v) for v in draw[: len(weights.terms)]]
+    return replace(
+        weights,
+        coefficients={t.name: Estimate(value=v) for t, v in zip(weights.terms, values, strict=True)},
+    )
+
+
+def profile_weights(
+    weights: PriorityWeights,
+    profiles: Sequence[Profile],
+    draws: Sequence[Sequence[float]] | NDArray[np.float64] = (),
+) -> tuple[Estimate, ...]:
+    """Return the profiles' weights, the largest among them 1, with 95 % intervals from joint draws.
+
+    In every draw the largest weight is 1, whichever profile has it: the best profile's interval ends at 1 and is a
+    point only if it is best in all draws. A reference named after seeing the data would have no interval at all.
+    """
+    value = _relative(weights, profiles)
+    if not len(draws):
+        return tuple(Estimate(value=float(v)) for v in value)
+    table = np.array([_relative(redrawn(weights, draw), profiles) for draw in draws])
+    low, high = np.quantile(table, [0.025, 0.975], axis=0)
+    return tuple(
+        Estimate(value=float(v), low=float(lo), high=float(hi))
+        for v, lo, hi in zip(value, low, high, strict=True)
+    )
+
+
+def _relative(weights: PriorityWeights, profiles: Sequence[Profile]) -> NDArray[np.float64]:
+    if isinstance(weights, ProfileWeights):
+        known = {p: e.value for p, e in zip(weights.profiles, weights.log_strengths, strict=True)}
+        log = np.array([known[p] for p in profiles])
+    else:
+        log = np.array([weights.log_strength(p.as_dict()) for p in profiles])
+    return np.asarray(np.exp(log - log.max()))

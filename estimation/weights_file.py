@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from estimation.attribute_model import attribute_terms
+from estimation.effects import EffectKind
 from estimation.errors import BadWeights
 from estimation.results import Fit
-from estimation.weights import AttributeWeights, Estimate, PriorityWeights, ProfileWeights
+from estimation.specification import Specification
+from estimation.weights import (
+    AttributeWeights,
+    Estimate,
+    PriorityWeights,
+    ProfileWeights,
+    profile_weights,
+    redrawn,
+)
 from survey.design import make_profile
 from survey.design_file import attribute_records, attributes_from_records
 from survey.errors import EquipoiseError
 
 FORMAT = "equipoise-weights"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_READABLE = (1, 2)
+# Weights of so many profiles get intervals of their own in the file; more would take longer than the fit.
+_MOST_WEIGHT_INTERVALS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,19 +38,36 @@ class WeightsFile:
     weights: PriorityWeights
     model: str
     design_hashes: tuple[str, ...]
+    draws: tuple[tuple[float, ...], ...]
+    """Joint draws of the log-strengths or coefficients; empty in files that keep none."""
     source: str
     """The file's path."""
 
+    def drawn_weights(self) -> tuple[PriorityWeights, ...]:
+        """Return the weights of every joint draw: what else they could have been, given the answers."""
+        return tuple(redrawn(self.weights, draw) for draw in self.draws)
+
 
 def write_weights(
-    path: Path, fit: Fit, *, design_hashes: tuple[str, ...], manifest: Mapping[str, object]
+    path: Path,
+    fit: Fit,
+    *,
+    design_hashes: tuple[str, ...],
+    manifest: Mapping[str, object],
+    extra: Mapping[str, object] | None = None,
 ) -> None:
-    """Write a fit. The same fit gives the same bytes."""
-    document = fit_record(fit)
+    """Write a fit. The same fit gives the same bytes.
+
+    Parameters
+    ----------
+    extra
+        Further parts of the file, e.g. the conventions for indecision side by side.
+    """
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        **document,
+        **fit_record(fit),
+        **(extra or {}),
         "design_hashes": list(design_hashes),
         "manifest": dict(manifest),
     }
@@ -51,17 +79,27 @@ def fit_record(fit: Fit) -> dict[str, object]:
     weights = fit.weights
     record: dict[str, object] = {
         "model": fit.model.value,
+        "specification": specification_record(fit.specification),
+        "outcome": fit.gate.outcome.value,
         "attributes": attribute_records(weights.attributes),
     }
     if isinstance(weights, ProfileWeights):
+        with_intervals = len(weights.profiles) <= _MOST_WEIGHT_INTERVALS
+        shares = profile_weights(weights, weights.profiles, fit.draws if with_intervals else ())
+        quasi = [None] * len(shares) if fit.quasi_variances is None else fit.quasi_variances.tolist()
         record["profiles"] = [
             {
                 "profile": profile.id,
                 "values": profile.as_dict(),
                 "log_strength": _estimate_record(estimate),
-                "weight": weights.weight(profile),
+                "quasi_variance": q,
+                "weight": weight.value,
+                "weight_low": weight.low,
+                "weight_high": weight.high,
             }
-            for profile, estimate in zip(weights.profiles, weights.log_strengths, strict=True)
+            for profile, estimate, weight, q in zip(
+                weights.profiles, weights.log_strengths, shares, quasi, strict=True
+            )
         ]
     else:
         record["coefficients"] = {
@@ -69,26 +107,90 @@ def fit_record(fit: Fit) -> dict[str, object]:
         }
     if fit.indecision:
         record["indecision"] = _estimate_record(fit.indecision)
-    record["covariance"] = {"of": list(fit.names), "rows": fit.covariance.tolist()}
+    if fit.others:
+        record["other_parameters"] = {name: _estimate_record(e) for name, e in fit.others.items()}
+    if fit.covariance is not None:
+        record["covariance"] = {"of": list(fit.names), "rows": fit.covariance.tolist()}
+    record["draws"] = {"of": list(fit.names), "from": fit.draws_from, "rows": fit.draws.tolist()}
+    record["gate"] = _gate_record(fit)
     record["fit"] = {
         "log_likelihood": fit.log_likelihood,
         "mean_log_likelihood": fit.mean_log_likelihood,
+        "n_parameters": fit.n_parameters,
+        "aic": fit.aic,
+        "bic": fit.bic,
         "n_answers": fit.n_answers,
         "n_indecisions": fit.n_indecisions,
         "clustering": fit.clustering.value,
         "n_clusters": fit.n_clusters,
         "intervals": fit.interval_method,
         "prior_answers": fit.prior_answers,
-        "iterations": fit.iterations,
-        "residual": fit.residual,
-        "newton_difference": fit.newton_difference,
+        **_checks_record(fit),
         "notes": list(fit.notes),
     }
     return record
 
 
+def specification_record(spec: Specification) -> dict[str, object]:
+    """Return everything that was chosen about a model, as plain data."""
+    shape = spec.shape
+    return {
+        "model": spec.model.value,
+        "effects": spec.effect_kind.value,
+        "interactions": [list(pair) for pair in shape.interactions],
+        "stepped": {name: list(at) for name, at in (shape.stepped or {}).items()},
+        "monotone": list(shape.monotone),
+        "half_wins": spec.half_wins,
+        "order_effect": spec.order_effect,
+        "pull_by_distance": spec.by_distance,
+        "pull_by_group": spec.pull_by_group,
+        "effects_by_group": spec.effects_by_group,
+        "forced": spec.forced,
+        "components": [m.value for m in spec.components],
+        "starts": spec.n_starts,
+        "regularize": spec.regularize.value,
+        "prior_answers": spec.prior_answers,
+        "seed": spec.seed,
+    }
+
+
+def _gate_record(fit: Fit) -> dict[str, object]:
+    graph = fit.gate.graph
+    # An attribute model needs no connected profiles; most profiles of a random design never won or never lost.
+    of_profiles = fit.specification.effect_kind is EffectKind.PROFILES
+    return {
+        "outcome": fit.gate.outcome.value,
+        "reason": fit.gate.reason,
+        "islands": len(graph.islands),
+        "never_lost": list(graph.never_lost) if of_profiles else len(graph.never_lost),
+        "never_won": list(graph.never_won) if of_profiles else len(graph.never_won),
+        "pairs_asked": graph.n_pairs_asked,
+        "pairs_never_asked": graph.n_pairs_never_asked,
+        "first_pairs_never_asked": [list(pair) for pair in graph.pairs_never_asked],
+    }
+
+
+def _checks_record(fit: Fit) -> dict[str, object]:
+    checks = fit.checks
+    optima = checks.optima
+    return {
+        "iterations": checks.iterations,
+        "residual": checks.residual,
+        "rank": checks.rank,
+        "parameters_with_regularization": checks.n_parameters,
+        "newton_difference": checks.newton_difference,
+        "at_bound": list(checks.at_bound),
+        "optima": optima
+        and {
+            "starts": optima.n_starts,
+            "at_best": optima.n_best,
+            "log_likelihoods": list(optima.log_likelihoods),
+        },
+    }
+
+
 def read_weights(path: Path) -> WeightsFile:
-    """Read ``weights.json``.
+    """Read ``weights.json``, of this format version or the one before.
 
     Raises
     ------
@@ -105,15 +207,18 @@ def read_weights(path: Path) -> WeightsFile:
         raise BadWeights(
             f"{path}: is not a weights file; make one with 'equipoise estimate fit answers.csv --out …'"
         )
-    if document.get("format_version") != FORMAT_VERSION:
+    if document.get("format_version") not in _READABLE:
         raise BadWeights(
-            f"{path}: has format_version {document.get('format_version')!r}; this program reads {FORMAT_VERSION}"
+            f"{path}: has format_version {document.get('format_version')!r}; this program reads "
+            f"{' and '.join(map(str, _READABLE))}"
         )
     try:
+        weights = _weights(document)
         return WeightsFile(
-            weights=_weights(document),
+            weights=weights,
             model=str(document["model"]),
             design_hashes=tuple(document["design_hashes"]),
+            draws=_draws(document.get("draws"), weights),
             source=str(path),
         )
     except EquipoiseError as error:
@@ -137,10 +242,20 @@ def _weights(document: Mapping[str, Any]) -> PriorityWeights:
             log_strengths=tuple(_estimate(r["log_strength"]) for r in rows),
         )
     given = document["coefficients"]
-    return AttributeWeights(
-        attributes=attributes,
-        coefficients={term: _estimate(given[term]) for term in attribute_terms(attributes)},
-    )
+    for name in document.get("draws", {}).get("of", ()):
+        if name not in given and name not in document.get("other_parameters", {}):
+            raise KeyError(name)
+    return AttributeWeights.named(attributes, {name: _estimate(r) for name, r in given.items()})
+
+
+def _draws(record: Mapping[str, Any] | None, weights: PriorityWeights) -> tuple[tuple[float, ...], ...]:
+    if record is None:
+        return ()
+    n = len(weights.profiles if isinstance(weights, ProfileWeights) else weights.terms)
+    rows = tuple(tuple(float(v) for v in row[:n]) for row in record["rows"])
+    if any(len(row) != n for row in rows):
+        raise BadWeights(f"a draw does not have {n} numbers")
+    return rows
 
 
 def _estimate_record(estimate: Estimate) -> dict[str, float | None]:
@@ -149,3 +264,8 @@ def _estimate_record(estimate: Estimate) -> dict[str, float | None]:
 
 def _estimate(record: Mapping[str, Any]) -> Estimate:
     return Estimate(value=float(record["value"]), low=record["low"], high=record["high"])
+
+
+def estimates_record(names: Sequence[str], estimates: Sequence[Estimate]) -> dict[str, object]:
+    """Return named estimates as plain data."""
+    return {name: _estimate_record(e) for name, e in zip(names, estimates, strict=True)}

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from estimation.attribute_model import attribute_terms
 from estimation.dataset import choice_data
+from estimation.effects import attribute_terms
 from estimation.errors import EstimationError, Separated
 from estimation.fitting import fit
-from estimation.results import Fit, Model
+from estimation.results import Fit
+from estimation.specification import Model, Regularize, Specification
+from estimation.uncertainty import Intervals
 from estimation.weights import PriorityWeights
 from llm_compare.consistency import SideConsistency, side_consistency
 from llm_compare.errors import NotComparable
@@ -203,7 +205,7 @@ def align(
     n_splits
         Random splits of the people into halves, for the ceiling.
     prior_answers
-        Weight of prior answers in both fits, see :func:`estimation.choice_model.model_cells`.
+        Weight of prior answers in both fits, see :func:`estimation.assembly.assemble`.
     notes
         What a reader must know about all alignments of a run; kept first.
 
@@ -258,12 +260,16 @@ def align(
             "the answers were collected under different versions of the design "
             f"({', '.join(sorted(h[:12] or 'unknown' for h in hashes))}); their words may differ"
         )
-    chosen = Model.MIN_DELTA if True in offered else Model.CONDITIONAL_LOGIT
+    chosen = Specification(
+        model=Model.MIN_DELTA if True in offered else Model.CONDITIONAL_LOGIT,
+        regularize=Regularize.ALWAYS if prior_answers else Regularize.NEVER,
+        prior_answers=prior_answers or None,
+    )
     fits = []
     for s in (people, model):
         try:
             data = choice_data(s)
-            fits.append(fit(data, chosen, prior_answers=prior_answers, bootstrap=bootstrap, seed=seed))
+            fits.append(fit(data, chosen, intervals=Intervals(bootstrap=bootstrap, seed=seed)))
         except Separated:
             raise
         except EstimationError as error:

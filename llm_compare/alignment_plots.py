@@ -159,6 +159,7 @@ def effect_shares(fit: Fit, scales: Sequence[float]) -> list[Estimate]:
     if total <= _NO_EFFECT:
         return [Estimate(value=float(e)) for e in effects]
     shares = effects / total
+    assert fit.covariance is not None  # noqa: S101 - fits of attributes always have one
     slopes = (np.eye(n) - np.outer(shares, np.sign(effects))) / total
     covariance = slopes @ (fit.covariance[:n, :n] * np.outer(scales, scales)) @ slopes.T
     half = stats.t.ppf((1 + LEVEL) / 2, fit.n_clusters - 1) * np.sqrt(np.diag(covariance).clip(min=0))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -118,3 +118,5 @@ class AnswerSet:
     answers: Sequence[Answer]
     source: str
     """File or study the answers came from, for messages and manifests."""
+    set_aside: Mapping[str, int] = field(default_factory=dict)
+    """Rows of the source that are no choice (``skip``, ``timeout``), by kind: never an indecision, never lost."""

@@ -7,6 +7,7 @@ alone. Importers of published data sets are in ``published_answers``.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from math import isfinite
@@ -35,6 +36,9 @@ _CHOICES = {
     Choice.RIGHT.value: "the profile in column 'right'",
     Choice.INDECISION.value: "cannot or would not say: an answer, never missing data",
 }
+NO_CHOICES = ("skip", "timeout", "refusal")
+"""What other tools write into ``choice`` where nothing was chosen. Counted and set aside: missing data is never an
+indecision."""
 ROLE_MEANINGS = {
     Role.MAIN.value: "to learn what counts: the only role that estimates use",
     Role.CHECK.value: "listed or instructed, with an expected answer",
@@ -210,12 +214,16 @@ def read_answers(path: Path, attributes: Sequence[Attribute] | None = None) -> A
         )
     profiles: dict[tuple[str, ...], Profile] = {}
     answers = []
+    set_aside: Counter[str] = Counter()
     for number, row in rows:
+        if row["choice"] in NO_CHOICES:
+            set_aside[row["choice"]] += 1
+            continue
         try:
             answers.append(_answer(row, attributes, profiles))
         except (ValueError, BadProfile) as error:
             raise BadAnswers(f"{path}:{number}: {error}") from None
-    return AnswerSet(attributes=attributes, answers=answers, source=str(path))
+    return AnswerSet(attributes=attributes, answers=answers, source=str(path), set_aside=dict(set_aside))
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -270,6 +278,7 @@ def _word(words: type[_Words], row: dict[str, str], column: str) -> _Words:
         return words(row[column])
     except ValueError:
         known = ", ".join(word.value for word in words)
+        known += f" (or, for no choice at all, {', '.join(NO_CHOICES)})" if words is Choice else ""
         raise ValueError(f"column '{column}' says {row[column]!r}, which is none of {known}") from None
 
 

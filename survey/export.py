@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from survey.answers import Answer, AnswerSet, RespondentKind
 from survey.attention import Attention, Shown, attention_of, excluded_by
 from survey.design import Profile, StudyDesign
+from survey.store import looks, stopping_rules
 from survey.store.answering import failed_comprehension
 from survey.store.presentations import presentation_of
 from survey.store.studies import design_of
@@ -32,7 +33,16 @@ from survey.tables import (
     StudyRow,
 )
 
-STUDY_EVENTS = ("study opened", "study paused", "study closed", "wave opened")
+STUDY_EVENTS = (
+    "study opened",
+    "study paused",
+    "study closed",
+    "wave opened",
+    looks.LOOKED,
+    stopping_rules.STATED,
+    stopping_rules.WITHDRAWN,
+    stopping_rules.CHECKED,
+)
 """Events of the study as a whole that help to read its data; who did them is not exported."""
 
 _Row = TypeVar("_Row")

@@ -30,6 +30,9 @@ SEPARATOR = ";"
 """Between several words in one cell; names in a design hold none."""
 # What events may tell; anything else that an event notes stays in the database.
 _EVENT_DETAILS = frozenset({"arm", "at", "position", "questions", "quota", "sent", "stored", "wave"})
+# Of looks at the estimate and of stopping rules: whoever reads the data must be able to judge when it was stopped.
+_EVENT_DETAILS |= {"answers", "respondents", "model", "simulated", "width", "at_least", "every"}
+_EVENT_DETAILS |= {"answers_then", "looks_then", "participants", "met", "why"}
 
 Row = TypeVar("Row")
 

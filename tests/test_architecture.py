@@ -15,6 +15,7 @@ PACKAGES = ("survey", "estimation", "exchange", "llm_compare")  # Each may impor
 PLAIN_SURVEY = {
     "answers",
     "answers_file",
+    "attention",
     "design",
     "design_file",
     "columns",

@@ -1,1 +1,1 @@
-"""Models of indecision: how likely "I cannot say" is, given two profiles."""
+"""Models of indecision: how likely left, right and "I cannot say" are, given two profiles. One file each."""

@@ -60,9 +60,7 @@ def test_weights_of_another_study_are_refused_even_where_every_attribute_they_ne
     assert isinstance(age, NumericAttribute)
 
     def weights(*attributes: Attribute) -> AttributeWeights:
-        return AttributeWeights(
-            attributes=attributes, coefficients={a.name: Estimate(value=-0.1) for a in attributes}
-        )
+        return AttributeWeights.named(attributes, {a.name: Estimate(value=-0.1) for a in attributes})
 
     assert set(priorities(pool, weights(dependents, drinks, age))) == {"P1", "P2", "P3"}
     in_months = replace(age, unit="month")
@@ -83,5 +81,5 @@ def test_a_unit_that_the_weights_do_not_know_is_no_other_unit() -> None:
     attributes = [replace(a, unit="") for a in study.attributes if isinstance(a, NumericAttribute)]
     coefficients = {a.name: Estimate(value=-0.1) for a in attributes}
 
-    found = priorities(pool, AttributeWeights(attributes=tuple(attributes), coefficients=coefficients))
+    found = priorities(pool, AttributeWeights.named(tuple(attributes), coefficients))
     assert len(found) == 3

@@ -12,9 +12,7 @@ DESIGN = example_design("kidney-study1")
 
 def weights(**slopes: float) -> AttributeWeights:
     terms = {"age": 0.0, "dependents": 0.0, "drinking=light": 0.0, "drinking=heavy": 0.0, **slopes}
-    return AttributeWeights(
-        attributes=DESIGN.attributes, coefficients={t: Estimate(value=v) for t, v in terms.items()}
-    )
+    return AttributeWeights.named(DESIGN.attributes, {t: Estimate(value=v) for t, v in terms.items()})
 
 
 @pytest.fixture

@@ -129,3 +129,17 @@ def test_answers_to_another_study_are_refused_by_the_attributes_they_have(writte
         BadAnswers, match=r"by age, drinking, health, but the study does by age, dependents, drinks"
     ):
         read_answers(written, example_design("kidney-numeric").attributes)
+
+
+def test_rows_without_any_choice_are_counted_and_set_aside(written: Path, tmp_path: Path):
+    header, first, *rest = written.read_text(encoding="utf-8").splitlines()
+    choice = header.split(",").index("choice")
+    cells = first.split(",")
+    cells[choice] = "timeout"
+    path = tmp_path / "other.csv"
+    path.write_text("\n".join([header, ",".join(cells), *rest]) + "\n", encoding="utf-8")
+
+    everything, others = read_answers(written), read_answers(path)
+    assert others.set_aside == {"timeout": 1}
+    assert len(others.answers) == len(everything.answers) - 1
+    assert everything.set_aside == {}

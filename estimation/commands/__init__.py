@@ -1,0 +1,1 @@
+"""The commands of ``equipoise estimate``, one file each."""

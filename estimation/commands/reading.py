@@ -1,0 +1,78 @@
+"""The input of every estimating command: answers with the design they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from estimation.errors import EstimationError
+from estimation.summary import no_design_note
+from survey.answers import AnswerSet
+from survey.answers_file import read_answers, read_rows
+from survey.design import StudyDesign, design_hash
+from survey.design_file import example_with_hash, read_design
+
+
+def read_choice_input(
+    answers: Path, design: Path | None
+) -> tuple[AnswerSet, StudyDesign | None, tuple[str, ...]]:
+    """Read answers and find the design they were given to.
+
+    Parameters
+    ----------
+    design
+        The study's design file; None to use the shipped design whose hash the answers carry, if there is one.
+
+    Returns
+    -------
+    tuple
+        Answers, design if known, and what a reader must know about their match, in words.
+    """
+    study = read_design(design) if design else None
+    answer_set = read_answers(answers, study.attributes if study else None)
+    hashes = answer_hashes(answer_set)
+    if study is None and len(hashes) == 1 and (study := example_with_hash(hashes[0])):
+        answer_set = read_answers(answers, study.attributes)
+        return (
+            answer_set,
+            study,
+            (f"attributes as in the shipped design '{study.slug}', whose design hash the answers carry",),
+        )
+    if study is None:
+        return answer_set, None, (no_design_note(answer_set.attributes),)
+    if hashes != (design_hash(study),):
+        return (
+            answer_set,
+            study,
+            ("the answers were not all collected with this version of the design; its words may differ",),
+        )
+    return answer_set, study, ()
+
+
+def answer_hashes(answer_set: AnswerSet) -> tuple[str, ...]:
+    """Return the design hashes that the answers carry, sorted."""
+    return tuple(sorted({a.design_hash for a in answer_set.answers}))
+
+
+def read_respondent_column(path: Path, column: str) -> Mapping[str, str]:
+    """Return a property of respondents from a CSV file with the columns ``respondent`` and ``column``.
+
+    Respondents with an empty cell are left out.
+
+    Raises
+    ------
+    EstimationError
+        A column is missing, or a respondent has two values.
+    """
+    found: dict[str, str] = {}
+    for line, row in read_rows(path):
+        for name in ("respondent", column):
+            if name not in row:
+                raise EstimationError(f"{path}: has no column '{name}'; it has {', '.join(row)}")
+        value = row[column].strip()
+        if value and found.setdefault(row["respondent"], value) != value:
+            raise EstimationError(
+                f"{path}:{line}: respondent {row['respondent']} has two values of '{column}': "
+                f"{found[row['respondent']]} and {value}"
+            )
+    return found
