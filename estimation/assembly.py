@@ -13,6 +13,9 @@ from estimation.choice_model import PULL, ModelCells, compact
 from estimation.dataset import INDECISION, LEFT, RIGHT, ChoiceData
 from estimation.effects import EffectKind, Term, attribute_distance, attribute_terms, term_matrix
 from estimation.errors import EstimationError
+from estimation.indecision.forced import Forced
+from estimation.indecision.max_u import MaxU
+from estimation.indecision.min_u import MinU
 from estimation.indecision.rule import CellTerms, Rule
 from estimation.specification import Specification
 
@@ -117,12 +120,18 @@ def assemble(
     observed = counts[used]
     n_used_answers = round(float(observed.sum()))
     prior = np.empty((0, 3))
-    if ghost:
-        n = len(data.profiles)
-        shown, prior = shown.with_ghost(n), np.tile([prior_answers, prior_answers, 0.0], (n, 1))
-    elif prior_answers > 0:
-        shown, prior = shown.with_prior(prior_answers)
     rule = spec.rule(n_attributes)
+    n_spread = prior_answers
+    if ghost:
+        against = shown.with_ghost(len(data.profiles))
+        prior = np.tile([prior_answers, prior_answers, 0.0], (len(data.profiles), 1))
+        n_spread = 2 * prior_answers * _n_beyond_strengths(spec, rule, shown)
+    if n_spread > 0:
+        spread, evenly = shown.spread(n_spread, both_orders=spec.has_order)
+        shown = (against if ghost else shown).followed_by(spread)
+        prior = np.vstack([prior, evenly])
+    elif ghost:
+        shown = against
     cell_terms, names = _cell_terms(data, spec, shown, values, attribute, terms, rule)
     design = rule.predictors(cell_terms)
     if len(names) != design.shape[2]:
@@ -148,7 +157,8 @@ def assemble(
         by_cluster=_by_cluster(data, taken, used),
         n_observed=len(used),
     )
-    report, reported = _report(data, names, values, by_profile=by_profile)
+    _check_names(names, own=len(terms) or values.shape[1])
+    report, reported = _report(data, names, values, rule, by_profile=by_profile)
     return Assembled(
         cells=cells,
         report=report,
@@ -188,23 +198,32 @@ class _Shown:
             np.concatenate([self.group, np.zeros(ghost, dtype=np.intp)]),
         )
 
-    def with_prior(self, total: float) -> tuple[_Shown, Array]:
-        """Add the comparisons asked, each with the same weight on all its alternatives."""
+    def spread(self, total: float, *, both_orders: bool) -> tuple[_Shown, Array]:
+        """Return the comparisons asked, and prior answers with the same weight on all alternatives of each."""
         pair = np.column_stack([np.minimum(self.left, self.right), np.maximum(self.left, self.right)])
-        key = np.column_stack([pair, self.offered, self.group])
-        at = np.unique(key, axis=0, return_index=True)[1]
-        alternatives = np.where(self.offered[at, None], [1.0, 1.0, 1.0], [1.0, 1.0, 0.0])
-        prior = alternatives / alternatives.sum(axis=1, keepdims=True) * (total / len(at))
-        everything = np.concatenate([np.arange(len(self.left)), at])
-        return (
-            _Shown(
-                self.left[everything],
-                self.right[everything],
-                self.offered[everything],
-                self.group[everything],
-            ),
-            prior,
+        key = np.unique(np.column_stack([pair, self.offered, self.group]), axis=0)
+        if both_orders:
+            # Shown one way round only, they would pull the order effect towards one side.
+            key = np.vstack([key, key[:, [1, 0, 2, 3]]])
+        asked = _Shown(left=key[:, 0], right=key[:, 1], offered=key[:, 2] == 1, group=key[:, 3])
+        alternatives = np.where(asked.offered[:, None], [1.0, 1.0, 1.0], [1.0, 1.0, 0.0])
+        return asked, alternatives / alternatives.sum(axis=1, keepdims=True) * (total / len(key))
+
+    def followed_by(self, other: _Shown) -> _Shown:
+        """Return these cells, then those."""
+        return _Shown(
+            np.concatenate([self.left, other.left]),
+            np.concatenate([self.right, other.right]),
+            np.concatenate([self.offered, other.offered]),
+            np.concatenate([self.group, other.group]),
         )
+
+
+def _n_beyond_strengths(spec: Specification, rule: Rule, shown: _Shown) -> int:
+    """Return how many parameters of a model of free profiles no ghost can hold."""
+    n_pulls = len(set(shown.group[shown.offered])) if spec.pull_by_group else 1
+    n_orders = len(set(shown.group)) if spec.order_by_group else int(spec.has_order)
+    return n_orders + rule.has_pull * (n_pulls + spec.by_distance) + len(rule.extra)
 
 
 def _taken(data: ChoiceData, spec: Specification) -> sparse.csr_array:
@@ -257,8 +276,12 @@ def _cell_terms(
             right = np.hstack([right, values[shown.right] * code[:, None]])
             attribute = np.concatenate([attribute, attribute[: values.shape[1]]])
             names += [f"{t.name} in {data.groups[g]} against {data.groups[0]}" for t in terms]
-    first = np.ones((n_cells, 1)) if spec.order_effect else np.empty((n_cells, 0))
-    names += [ORDER] * spec.order_effect
+    if spec.order_by_group and len(data.groups) > 1:
+        first = np.eye(len(data.groups))[shown.group]
+        names += [f"{ORDER} in {group}" for group in data.groups]
+    else:
+        first = np.ones((n_cells, int(spec.has_order)))
+        names += [ORDER] * spec.has_order
     pull = np.empty((n_cells, 0))
     if rule.has_pull:
         if spec.pull_by_group and len(data.groups) > 1:
@@ -297,7 +320,7 @@ def _mixture_names(
 
 
 def _report(
-    data: ChoiceData, names: tuple[str, ...], values: Array, *, by_profile: bool
+    data: ChoiceData, names: tuple[str, ...], values: Array, rule: Rule, *, by_profile: bool
 ) -> tuple[Array, tuple[str, ...]]:
     """Return the reported quantities by parameter: of free profiles, log-strengths that sum to zero."""
     if not by_profile:
@@ -307,4 +330,23 @@ def _report(
     others = len(names) - values.shape[1]
     top = np.hstack([own, np.zeros((n, others))])
     bottom = np.hstack([np.zeros((others, values.shape[1])), np.eye(others)])
+    if _is_against_utilities(rule):
+        # The pull has the utilities' origin: centred strengths need a pull that is measured from their mean.
+        for row, name in enumerate(names[values.shape[1] :]):
+            if name.startswith(PULL) and name != DISTANCE:
+                bottom[row, : values.shape[1]] = -values[:n].mean(axis=0)
     return np.vstack([top, bottom]), (*data.names, *names[values.shape[1] :])
+
+
+def _check_names(names: tuple[str, ...], *, own: int) -> None:
+    """Refuse profiles and attributes called like a parameter, which no result could tell apart from it."""
+    for name in names[:own]:
+        if name in (PULL, ORDER, DISTANCE):
+            raise EstimationError(
+                f"a profile or attribute is called '{name}', which is the name of a parameter; rename it"
+            )
+
+
+def _is_against_utilities(rule: Rule) -> bool:
+    """Whether the pull competes with utilities themselves, rather than with their difference."""
+    return isinstance(rule.rule if isinstance(rule, Forced) else rule, MinU | MaxU)

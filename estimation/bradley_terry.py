@@ -64,7 +64,11 @@ class PairCounts:
         return self.of(self.first_won[tables], self.second_won[tables])
 
     def with_ghost(self, answers: float) -> PairCounts:
-        """Add a profile, the last in number, that won and lost so many answers against every other."""
+        """Add a ghost profile, the last in number, that won and lost so many answers against every other.
+
+        choix's own ``alpha`` is neither symmetric under exchange of winners and losers nor independent of unrelated
+        profiles; a ghost is both, as in R's PlackettLuce (``npseudo``).
+        """
         n = self.n_profiles
         first = np.append(self.first, np.arange(n))
         second = np.append(self.second, np.full(n, n))
@@ -219,7 +223,7 @@ def to_profiles(pairs: PairCounts, to_first: Array, to_second: Array) -> Array:
 # --- maximum --------------------------------------------------------------------------------------------
 
 
-def newton(pairs: PairCounts, *, start: Array | None = None) -> Strengths:
+def newton(pairs: PairCounts) -> Strengths:
     """Find the maximum by Newton steps with the whole information matrix.
 
     Parameters
@@ -232,7 +236,7 @@ def newton(pairs: PairCounts, *, start: Array | None = None) -> Strengths:
     DidNotConverge
         It was not reached.
     """
-    return climb(pairs, _whole_step, start=start)
+    return climb(pairs, _whole_step)
 
 
 def newton_of_tables(pairs: PairCounts, *, start: Array) -> Array:
@@ -310,13 +314,22 @@ def _climb(pairs: PairCounts, stepper: Stepper, start: Array) -> tuple[Array, in
 
 
 def by_choix(pairs: PairCounts) -> Strengths:
-    """Return choix's estimate, the one of record, checked against our own.
+    """Return choix's estimate (iterative Luce spectral ranking), the one of record, checked against our own.
+
+    Parameters
+    ----------
+    pairs
+        A single table. A maximum must exist, see :mod:`estimation.connectivity`; with a ghost it always does.
 
     Raises
     ------
     DidNotConverge
         choix did not converge, or they differ by more than 1e-6 (relative to the largest log-strength, if that
         exceeds 1).
+
+    References
+    ----------
+    Maystre and Grossglauser (2015), NeurIPS 28.
     """
     own = newton(pairs)
     n = pairs.n_profiles
@@ -332,36 +345,6 @@ def by_choix(pairs: PairCounts) -> Strengths:
         )
     residual = float(np.abs(score(pairs, values)).max())
     return replace(own, values=values, residual=residual, newton_difference=difference)
-
-
-def choix_strengths(wins: sparse.csr_array, *, ghost: float = 0.0) -> Array:
-    """Return log-strengths that sum to zero, by choix's iterative Luce spectral ranking.
-
-    Parameters
-    ----------
-    wins
-        Shape (n_profiles, n_profiles): row beats column. A maximum-likelihood estimate must exist, see
-        :mod:`estimation.connectivity`, unless ``ghost`` is positive.
-    ghost
-        Wins, and losses, of every profile against a ghost profile. choix's own ``alpha`` is neither symmetric
-        under exchange of winners and losers nor independent of unrelated profiles; a ghost is both.
-
-    Raises
-    ------
-    DidNotConverge
-        choix did not converge.
-
-    References
-    ----------
-    Maystre and Grossglauser (2015), NeurIPS 28; for the ghost, R's PlackettLuce (``npseudo``).
-    """
-    n = wins.shape[0]
-    table = np.zeros((n + (ghost > 0), n + (ghost > 0)))
-    table[:n, :n] = wins.toarray()
-    if ghost > 0:
-        table[n, :n] = table[:n, n] = ghost
-    strengths = _choix(table)[:n]
-    return np.asarray(strengths - strengths.mean())
 
 
 def _choix(table: Array, *, start: Array | None = None) -> Array:

@@ -120,12 +120,12 @@ def strength_spread(
         covariance -= covariance.mean(axis=1)[:, None]
     if intervals.bootstrap:
         draws = _centered(bootstrapped_strengths(answers, pairs, values, intervals, ghost, executor)[:, :n])
-        low, high, method = bootstrap_intervals(draws, intervals)
+        low, high, method = bootstrap_intervals(draws, intervals, answers.n_clusters)
         draws_from = "Bayesian cluster bootstrap"
     elif covariance is not None:
         low, high, method = sandwich_intervals(center, covariance, answers.n_clusters)
         # Rounding leaves the draws a sum of their own, about 1e-8.
-        draws = _centered(normal_draws(center, covariance, n_draws=intervals.draws, seed=intervals.seed))
+        draws = _centered(normal_draws(center, covariance, n_draws=intervals.n_draws(n), seed=intervals.seed))
         draws_from = "normal distribution with the cluster-sandwich covariance"
     else:
         errors = _centered(_error_draws(answers, whole, values, intervals)[:, :n])
@@ -136,7 +136,7 @@ def strength_spread(
             f"clusters (relative error about {100 / np.sqrt(2 * len(errors)):.0f} %), t quantile with "
             f"{answers.n_clusters - 1} degrees of freedom"
         )
-        draws = center + errors[: intervals.draws]
+        draws = center + errors[: intervals.n_draws(n)]
         draws_from = "one Newton step from clusters with random normal weights (score draws)"
     return Uncertainty(
         covariance=covariance,
@@ -190,7 +190,7 @@ def _error_draws(answers: Answers, pairs: PairCounts, values: Array, intervals: 
         SparseInformation(pairs, values),
         scores,
         times if answers.by_cluster is None else None,
-        n_draws=max(intervals.draws, _FEWEST_DRAWS),
+        n_draws=max(intervals.n_draws(pairs.n_profiles), _FEWEST_DRAWS),
         seed=intervals.seed,
     )
 

@@ -16,7 +16,6 @@ from scipy.optimize import linprog, minimize
 
 from estimation.dataset import INDECISION, LEFT, RIGHT
 from estimation.errors import DidNotConverge, NotIdentified, Separated
-from estimation.indecision.decided import Decided
 from estimation.indecision.rule import Evaluated, Rule
 
 Array = NDArray[np.float64]
@@ -34,6 +33,11 @@ _MOST_AT_ONCE = 20_000_000
 # Ends of a search so close to the best, and at most so many, are polished where the likelihood has kinks.
 _WORTH_POLISHING = 1.0
 _MOST_POLISHED = 5
+# A search has ended on a plain, not on a summit, if the log-likelihood bends by less than this many units along
+# some direction in which predictors change by about 1: a standard error of a thousand.
+_FLAT = 1e-6
+# Random places at which a model that is not linear in its parameters is asked whether it can tell them apart.
+_PLACES_TRIED = 8
 # Designs with more numbers than this are kept sparse: with free profiles nearly all are zero.
 _MOST_DENSE = 5_000_000
 
@@ -145,6 +149,10 @@ def search(cells: ModelCells, starts: Array) -> tuple[Maximum, Optima]:
         ended = _over_kinks(cells, ended)
     order = np.argsort(-ended.log_likelihood, kind="stable")
     best = int(order[0])
+    if not np.isfinite(ended.log_likelihood[best]):
+        raise DidNotConverge(
+            "the model gives some answers no chance at all wherever it was tried; use another one"
+        )
     reached = ended.log_likelihood[order]
     distinct = [float(reached[0])]
     for value in reached[1:]:
@@ -410,15 +418,15 @@ def score_rows(cells: ModelCells, values: Array) -> Array | sparse.csr_array:
     return sparse.csr_array(block @ cells.design[: n * m])
 
 
-def with_counts(cells: ModelCells, counts: Array, by_cluster: sparse.csr_array | None = None) -> ModelCells:
-    """Return the same model of other answers in the same cells; prior answers stay.
+def with_counts(cells: ModelCells, counts: Array) -> ModelCells:
+    """Return the same model of other answers in the same cells, each its own cluster; prior answers stay.
 
     Parameters
     ----------
     counts
         Shape (n_observed, 3).
     """
-    return replace(cells, counts=np.vstack([counts, cells.counts[cells.n_observed :]]), by_cluster=by_cluster)
+    return replace(cells, counts=np.vstack([counts, cells.counts[cells.n_observed :]]), by_cluster=None)
 
 
 def compact(design: Array) -> Array | sparse.csr_array:
@@ -433,7 +441,8 @@ def compact(design: Array) -> Array | sparse.csr_array:
 def check_estimable(cells: ModelCells) -> None:
     """Return quietly if the model has exactly one maximum-likelihood estimate, else raise.
 
-    Rules whose likelihood is not concave are only checked for parameters that no answer depends on.
+    Rules whose likelihood is not concave are only checked for parameters that cannot be told apart; whether their
+    maximum is finite shows afterwards, see :func:`check_settled`.
 
     Raises
     ------
@@ -443,28 +452,100 @@ def check_estimable(cells: ModelCells) -> None:
         Along some direction of the parameters no observed choice ever becomes less likely, so the maximum lies
         at infinity (found by linear programming; Albert and Anderson 1984, Biometrika 71).
     """
-    _check_rank(cells)
+    check_identified(cells)
     direction = _recession_direction(cells)
     if direction is not None:
         involved = [n for n, d in zip(cells.names, direction, strict=True) if abs(d) > _DIRECTION_TOLERANCE]
         answers = cells.counts[cells.offered].sum(axis=0)
         if cells.rule.has_pull and 0 in (answers[INDECISION], answers.sum() - answers[INDECISION]):
-            what = "no answer" if answers[INDECISION] == 0 else "every answer that could be"
             involved = [name for name in involved if name.startswith(PULL)] or involved
-            raise Separated(
-                f"{what} is an indecision, so its pull has no finite estimate. Use a model of decided answers "
-                "(--model bradley-terry or conditional-logit), or add prior answers (--regularize always)",
-                involved,
-            )
-        raise Separated(
-            f"the answers follow a rule without exception in {_listed(involved)}, so no finite estimate fits "
-            "best. Collect more answers, or add prior answers (--regularize if-needed), which the result will say",
+            raise _without_both(involved, never=answers[INDECISION] == 0)
+        raise _runs_away(involved)
+
+
+def check_settled(cells: ModelCells, maximum: Maximum) -> None:
+    """Return quietly if a maximum of a likelihood that is not concave is one, rather than a plain without end.
+
+    Raises
+    ------
+    Separated
+        The likelihood is flat along some direction at the end of the search: its maximum lies at infinity.
+    """
+    free = np.flatnonzero(~maximum.at_bound)
+    scale = parameter_scale(cells)[free]
+    curvature, axes = np.linalg.eigh(maximum.information[np.ix_(free, free)] / (scale[:, None] * scale))
+    flat = np.abs(curvature) < _FLAT
+    if not flat.any():
+        return
+    involved = [cells.names[free[i]] for i in np.flatnonzero(np.abs(axes[:, flat]).max(axis=1) > 0.1)]
+    answers = cells.counts[cells.offered].sum(axis=0)
+    if cells.rule.has_pull and 0 in (answers[INDECISION], answers.sum() - answers[INDECISION]):
+        raise _without_both(involved, never=answers[INDECISION] == 0)
+    raise _runs_away(involved)
+
+
+def _without_both(involved: list[str], *, never: bool) -> Separated:
+    """Say that answers are all indecision, or never."""
+    if never:
+        return Separated(
+            "no answer is an indecision, so its pull has no finite estimate. Use a model of decided answers "
+            "(--model bradley-terry or conditional-logit), or add prior answers (--regularize if-needed)",
             involved,
         )
+    return Separated(
+        "every answer that could be is an indecision, so its pull has no finite estimate. Collect more answers, or "
+        "add prior answers (--regularize if-needed), which the result will say",
+        involved,
+    )
 
 
-def _check_rank(cells: ModelCells) -> None:
-    rows = np.unique(np.round(_difference_rows(cells, seen_only=False), 12), axis=0)
+def _runs_away(involved: list[str]) -> Separated:
+    return Separated(
+        f"the answers follow a rule without exception in {_listed(involved)}, so no finite estimate fits "
+        "best. Collect more answers, or add prior answers (--regularize if-needed), which the result will say",
+        involved,
+    )
+
+
+def check_identified(cells: ModelCells) -> None:
+    """Return quietly if the comparisons can tell all parameters apart, whatever the answers, else raise.
+
+    Raises
+    ------
+    NotIdentified
+        Some parameters change no comparison's probabilities, or always change them together.
+    """
+    if cells.rule.concave:
+        rows = np.unique(np.round(_difference_rows(cells, seen_only=False), 12), axis=0)
+        _check_rank(cells, rows)
+        return
+    # How probabilities depend on parameters differs from place to place: what no random place tells apart, none
+    # does (Catchpole and Morgan 1997, Biometrika 84).
+    rng = np.random.default_rng(0)
+    for attempt in range(_PLACES_TRIED):
+        try:
+            _check_rank(
+                cells, _slopes_at(cells, rng.standard_normal(cells.n_parameters) / parameter_scale(cells))
+            )
+        except NotIdentified:
+            if attempt == _PLACES_TRIED - 1:
+                raise
+        else:
+            return
+
+
+def _slopes_at(cells: ModelCells, values: Array) -> Array:
+    """Return the score of one answer of each possible kind, at values made possible, by parameter."""
+    # A threshold of indecision, where a component has one, must be above 0.
+    pulls = [i for i, name in enumerate(cells.names) if name.startswith(PULL)]
+    values[pulls] = np.abs(values[pulls]) + 0.1
+    rows = score_rows(replace(cells, n_observed=len(cells.counts)), values)
+    possible = np.column_stack([np.ones((len(cells.counts), 2), dtype=bool), cells.offered]).ravel()
+    dense = np.asarray(rows.toarray() if sparse.issparse(rows) else rows)[possible]
+    return np.asarray(dense[np.isfinite(dense).all(axis=1)])
+
+
+def _check_rank(cells: ModelCells, rows: Array) -> None:
     scaled = rows / np.where(
         np.abs(rows).max(axis=0, initial=0.0) == 0, 1.0, np.abs(rows).max(axis=0, initial=0.0)
     )
@@ -524,19 +605,6 @@ def _recession_direction(cells: ModelCells) -> Array | None:
     if not result.success or result.fun is None:
         raise DidNotConverge(f"the existence of the estimate could not be decided: {result.message}")
     return np.asarray(result.x) if -result.fun > _DIRECTION_TOLERANCE else None
-
-
-def decided_cells(cells: ModelCells, design: Array) -> ModelCells:
-    """Return the model of the decided answers only, from which searches of other models start."""
-    return replace(
-        cells,
-        rule=Decided(),
-        design=compact(design),
-        counts=cells.counts * [1.0, 1.0, 0.0],
-        names=cells.names[: design.shape[-1]],
-        lower=cells.lower[: design.shape[-1]],
-        upper=cells.upper[: design.shape[-1]],
-    )
 
 
 def _listed(names: list[str]) -> str:

@@ -27,8 +27,6 @@ AIC_MATTERS = 4.0
 
 # Attribute models have a weight for every profile; more than these nobody compares, so effects are shown instead.
 _MOST_PROFILES = 16
-# Intervals are percentiles of so many joint draws.
-_DRAWS = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,6 +82,7 @@ def conventions(
     shape: Shape | None = None,
     profiles: Sequence[Profile] = (),
     order_effect: bool = False,
+    draws: int | None = None,
     seed: int = 0,
 ) -> Conventions:
     """Estimate weights under four conventions for indecision: dropped, half a win for each, Davidson, Rao-Kupper.
@@ -95,8 +94,8 @@ def conventions(
     profiles
         Of an attribute model, whose weights to compare; none given: those of the data if there are at most 16, else
         the effects of the attributes over the range seen.
-    seed
-        Of the draws behind the intervals.
+    draws, seed
+        Number and seed of the draws behind the intervals; with those of a fit, its intervals of weights come out.
 
     Raises
     ------
@@ -126,7 +125,7 @@ def conventions(
     rows: tuple[str, ...] = ()
     for name, spec in specifications.items():
         try:
-            made = fit(data, spec, intervals=Intervals(draws=_DRAWS, seed=seed))
+            made = fit(data, spec, intervals=Intervals(draws=draws or None, seed=seed))
         except EstimationError as error:
             refused.append((name, str(error)))
             continue
@@ -177,7 +176,11 @@ def conventions_lines(found: Conventions) -> Iterator[str]:
     width = max(len("effect"), *(len(row) for row in found.rows))
     heading = "  ".join(f"{c.name:<21}" for c in found.conventions)
     yield f"{'effect' if found.of_effects else 'profile':<{width}}  {heading}".rstrip()
-    for i, row in enumerate(found.rows):
+    rows: Sequence[int] = range(len(found.rows))
+    if not found.of_effects:  # As a fit lists them: the strongest first.
+        rows = np.argsort(-found.conventions[0].weights, kind="stable").tolist()
+    for i in rows:
+        row = found.rows[i]
         cells = (f"{c.weights[i]:.3f} ({c.low[i]:.3f} … {c.high[i]:.3f})" for c in found.conventions)
         yield f"{row:<{width}}  {'  '.join(f'{cell:<21}' for cell in cells)}".rstrip()
     for name, reason in found.refused:

@@ -47,6 +47,11 @@ def read_counts(path: Path) -> ChoiceData:
             if not profile:
                 raise EstimationError(f"{path}:{line}: names no profile in column '{side}'")
             numbers.append(names.setdefault(profile, len(names)))
+        if left[-1] == right[-1]:
+            raise EstimationError(
+                f"{path}:{line}: compares '{row['left'].strip()}' with itself, which says nothing; "
+                "leave the line out"
+            )
         has_indecision = "indecision" in row
         counts.append([_count(path, line, name, row.get(name, "0")) for name in COLUMNS[2:]])
     if not counts:

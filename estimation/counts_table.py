@@ -15,16 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from estimation.dataset import INDECISION, LEFT, RIGHT, ChoiceData, Clustering, tally
+from estimation.dataset import (
+    COLUMN_OF,
+    INDECISION,
+    ChoiceData,
+    Clustering,
+    named_profiles,
+    tally,
+)
 from estimation.errors import EstimationError
-from survey.answers import Choice
-from survey.design import Attribute, CategoricalAttribute, Level, Profile
+from survey.design import Attribute, Profile
 
 Indices = NDArray[np.intp]
 
 _Row = tuple[str, str, str, int, str | None]
 """Left, right, choice, number of answers, respondents joined."""
-_COLUMN = {Choice.LEFT.value: LEFT, Choice.RIGHT.value: RIGHT, Choice.INDECISION.value: INDECISION}
+_COLUMN = {choice.value: column for choice, column in COLUMN_OF.items()}
 # SQLite joins names by a comma fastest; where a name holds one, by the character made for it (unit separator).
 _COMMA, _SEPARATOR = ",", "\x1f"
 # Up to so many groups are looked up one by one.
@@ -109,9 +115,8 @@ def read_counts_table(
         )
     names = sorted({g.left for g in groups} | {g.right for g in groups})
     if profiles is None:
-        known = {name: Profile((("profile", name),), name=name) for name in names}
-        levels = tuple(Level(name=name, words=name) for name in names)
-        attributes = (CategoricalAttribute(name="profile", label="Profile", levels=levels),)
+        attributes, made = named_profiles(names)
+        known = dict(zip(names, made, strict=True))
     else:
         known = dict(profiles)
         for name in names:

@@ -21,7 +21,9 @@ Indices = NDArray[np.intp]
 LEFT, RIGHT, INDECISION = 0, 1, 2
 """Columns of :attr:`ChoiceData.counts`."""
 
-_COLUMN = {Choice.LEFT: LEFT, Choice.RIGHT: RIGHT, Choice.INDECISION: INDECISION}
+COLUMN_OF = {Choice.LEFT: LEFT, Choice.RIGHT: RIGHT, Choice.INDECISION: INDECISION}
+"""The column of each choice."""
+
 # Up to so many counters are kept for every key that could occur; beyond, keys are sorted instead.
 _MOST_COUNTERS = 20_000_000
 
@@ -184,6 +186,11 @@ def choice_data(
             "the source does not say who gave which answer, so intervals treat answers as independent "
             "and are too narrow"
         )
+    if clustering is Clustering.COMPARISON:
+        notes.append(
+            "all answers are one respondent's, so intervals tell what this respondent would answer, not what "
+            "others would"
+        )
     profiles, pair = _numbered([p for a in main for p in (a.left, a.right)])
     names, cluster = _numbered(keys)
     groups, group_number = _numbered([group for _, group in grouped if group is not None])
@@ -192,7 +199,7 @@ def choice_data(
         profiles=profiles,
         left=pair[0::2],
         right=pair[1::2],
-        choice=[_COLUMN[a.choice] for a in main],
+        choice=[COLUMN_OF[a.choice] for a in main],
         offered=[a.indecision_offered for a in main],
         group=group_number,
         groups=groups,
@@ -300,9 +307,7 @@ def counted(
     """
     table = np.asarray(counts, dtype=float)
     if not profiles:
-        profiles = tuple(Profile((("profile", name),), name=name) for name in names)
-        levels = tuple(Level(name=name, words=name) for name in names)
-        attributes = (CategoricalAttribute(name="profile", label="Profile", levels=levels),)
+        attributes, profiles = named_profiles(names)
     offered = bool(table[:, INDECISION].sum() > 0) if indecision_offered is None else indecision_offered
     return tally(
         attributes=attributes,
@@ -322,39 +327,11 @@ def counted(
     )
 
 
-def regrouped(data: ChoiceData, group_of_cluster: Sequence[str | None]) -> ChoiceData:
-    """Return the same answers with their clusters' groups, so that a model can tell groups apart.
-
-    Parameters
-    ----------
-    group_of_cluster
-        One per cluster; clusters with None are left out.
-    """
-    if data.by_cluster is None:
-        raise EstimationError("groups need answers that name their respondents")
-    kept = [g is not None for g in group_of_cluster]
-    table = sparse.coo_array(data.by_cluster[np.flatnonzero(kept)])
-    groups, number = _numbered([g for g in group_of_cluster if g is not None])
-    row, column = table.coords
-    cell, choice = column // 3, column % 3
-    missing = len(kept) - sum(kept)
-    notes = (f"{missing} respondents without a known group left out",) if missing else ()
-    return tally(
-        attributes=data.attributes,
-        profiles=data.profiles,
-        left=data.left[cell],
-        right=data.right[cell],
-        choice=choice,
-        offered=data.offered[cell],
-        cluster=row,
-        clustering=data.clustering,
-        group=number[row],
-        groups=groups,
-        cluster_names=tuple(n for n, k in zip(data.cluster_names, kept, strict=True) if k),
-        times=table.data,
-        set_aside=data.set_aside,
-        notes=(*data.notes, *notes),
-    )
+def named_profiles(names: Sequence[str]) -> tuple[tuple[Attribute, ...], tuple[Profile, ...]]:
+    """Return profiles of which nothing but the name is known: levels of a single attribute ``profile``."""
+    levels = tuple(Level(name=name, words=name) for name in names)
+    attribute = CategoricalAttribute(name="profile", label="Profile", levels=levels)
+    return (attribute,), tuple(Profile((("profile", name),), name=name) for name in names)
 
 
 def of_clusters(data: ChoiceData, clusters: Indices) -> ChoiceData:

@@ -18,9 +18,8 @@ from estimation.fitting import fit
 from estimation.results import Fit
 from estimation.specification import Specification
 from estimation.uncertainty import LEVEL, Intervals, normal_draws, sandwich_intervals
-from estimation.weights import Estimate, ProfileWeights
+from estimation.weights import Estimate, ProfileWeights, log_strengths
 from survey.answers import AnswerSet, Role
-from survey.design import Profile
 
 Array = NDArray[np.float64]
 
@@ -266,15 +265,13 @@ def _step(
                 name=name,
                 first=one[k],
                 second=other[k],
-                difference=Estimate(value=float(change[k]), low=float(low[k]), high=float(high[k])),
+                difference=Estimate.of(change[k], low[k], high[k]),
             )
             for k, name in enumerate(joint.names)
         ),
         test=joint.test([(first, second)]),
         distance=float(_distances(strengths[None] * scale)[0]),
-        distance_by_chance=Estimate(
-            value=float(by_chance[0]), low=float(by_chance[1]), high=float(by_chance[2])
-        ),
+        distance_by_chance=Estimate.of(*by_chance),
         same_prediction=_same_prediction(fits[first], fits[second], pooled),
     )
 
@@ -298,18 +295,9 @@ def _distances(vectors: Array) -> Array:
 
 
 def _same_prediction(one: Fit, other: Fit, pooled: ChoiceData) -> float:
-    first, second = (_log_strengths(f, pooled.profiles) for f in (one, other))
+    first, second = (log_strengths(f.weights, pooled.profiles) for f in (one, other))
     a = np.sign(np.round(first[pooled.left] - first[pooled.right], 9))
     b = np.sign(np.round(second[pooled.left] - second[pooled.right], 9))
     known = ~(np.isnan(a) | np.isnan(b))
     times = pooled.counts.sum(axis=1)[known]
     return float(times @ (a == b)[known] / times.sum())
-
-
-def _log_strengths(fit: Fit, profiles: Sequence[Profile]) -> Array:
-    """Return log-strengths, not a number for profiles that the fit does not know."""
-    if isinstance(fit.weights, ProfileWeights):
-        known = {p: e.value for p, e in zip(fit.weights.profiles, fit.weights.log_strengths, strict=True)}
-        return np.array([known.get(p, np.nan) for p in profiles])
-    coefficients = np.array([fit.weights.coefficients[t.name].value for t in fit.weights.terms])
-    return np.asarray(term_matrix(fit.weights.terms, profiles) @ coefficients)

@@ -20,7 +20,17 @@ from estimation.bradley_terry import (
     pair_counts,
 )
 from estimation.bradley_terry_spread import answers_used, strength_spread
-from estimation.choice_model import PULL, Maximum, Optima, check_estimable, maximize, parameter_scale, search
+from estimation.choice_model import (
+    PULL,
+    Maximum,
+    Optima,
+    check_estimable,
+    check_identified,
+    check_settled,
+    maximize,
+    parameter_scale,
+    search,
+)
 from estimation.connectivity import Connectivity, check_connected, connectivity
 from estimation.dataset import ChoiceData
 from estimation.effects import EffectKind
@@ -71,15 +81,20 @@ def fit(
     spec = model if isinstance(model, Specification) else Specification(model=model)
     intervals = intervals or Intervals(seed=spec.seed)
     spec.check()
-    if (
-        spec.model is Model.BRADLEY_TERRY
-        and spec.effect_kind is EffectKind.PROFILES
-        and not spec.order_effect
-    ):
+    if spec.model is Model.BRADLEY_TERRY and spec.effect_kind is EffectKind.PROFILES and not spec.has_order:
         return _fit_strengths(data, spec, intervals, executor)
     directed = _directed(data, spec)
     gate, assembled, prior = _gate(data, spec, directed)
     maximum, optima = _maximum(assembled, spec)
+    try:
+        _check_settled(assembled, maximum, prior)
+    except Separated as error:
+        if spec.regularize is not Regularize.IF_NEEDED:
+            raise
+        gate, assembled, prior = _gate(data, replace(spec, regularize=Regularize.ALWAYS), directed)
+        gate = replace(gate, reason=_regularized_because(error.involved, spec, prior))
+        maximum, optima = _maximum(assembled, spec)
+        _check_settled(assembled, maximum, prior)
     checks = _checks(assembled, maximum, optima)
     spread = uncertainty(assembled.cells, maximum, assembled.report, intervals, executor)
     values = assembled.report @ maximum.values
@@ -265,7 +280,7 @@ def _regularized_because(involved: Sequence[str], spec: Specification, prior: fl
 
 def _check_exists(assembled: Assembled, spec: Specification, graph: Connectivity) -> None:
     """Ask the graph where it decides, else the linear programme."""
-    plain = not spec.order_effect and not spec.by_distance and not spec.pull_by_group
+    plain = not spec.has_order and not spec.by_distance and not spec.pull_by_group
     if spec.effect_kind is EffectKind.PROFILES and plain and graph.is_strong and _has_both(assembled):
         # Wins in both directions hold all strengths; an indecision and a decided answer hold its pull.
         return
@@ -280,7 +295,7 @@ def _check_exists(assembled: Assembled, spec: Specification, graph: Connectivity
 def _has_both(assembled: Assembled) -> bool:
     cells = assembled.cells
     if not cells.rule.concave:
-        return True
+        return False
     offered = cells.counts[cells.offered]
     return bool(offered[:, 2].sum() > 0 and offered[:, :2].sum() > 0)
 
@@ -295,7 +310,11 @@ def _usual_prior(data: ChoiceData, spec: Specification) -> float:
 
 def _prior_words(spec: Specification, prior: float) -> str:
     if spec.effect_kind is EffectKind.PROFILES:
-        return f"{prior:g} wins and {prior:g} losses of every profile against a ghost profile"
+        ghost = f"{prior:g} wins and {prior:g} losses of every profile against a ghost profile"
+        if not spec.uses_indecision and not spec.has_order:
+            return ghost
+        others = f"{2 * prior:g} for every further parameter, spread evenly over comparisons and alternatives"
+        return f"{ghost} and {others}"
     return f"{prior:g} prior answers, spread evenly over comparisons and alternatives"
 
 
@@ -310,6 +329,23 @@ def _maximum(assembled: Assembled, spec: Specification) -> tuple[Maximum, Optima
     pulls = [i for i, name in enumerate(cells.names) if name.startswith(PULL)]
     starts[:, pulls] = np.abs(starts[:, pulls]) + 0.1
     return search(cells, starts)
+
+
+def _check_settled(assembled: Assembled, maximum: Maximum, prior: float) -> None:
+    """Ask the end of a search whether the estimate exists, where the gate could not know."""
+    if assembled.cells.rule.concave:
+        return
+    try:
+        check_settled(assembled.cells, maximum)
+    except Separated as error:
+        if not prior:
+            raise
+        named = ", ".join(f"'{name}'" for name in error.involved[:6])
+        raise NotIdentified(
+            f"even with prior answers the fit does not depend on {named}: fit a model with fewer parameters, or a "
+            "mixture of fewer components",
+            error.involved,
+        ) from None
 
 
 def _checks(assembled: Assembled, maximum: Maximum, optima: Optima | None) -> Checks:
@@ -365,7 +401,10 @@ def _directed(data: ChoiceData, spec: Specification) -> dict[str, int]:
         directions = dict(zip(monotone, signs, strict=True))
         prior = float(len(monotone))
         without = replace(spec, prior_answers=None)
-        trial = maximize(assemble(data, without, prior_answers=prior, directions=directions).cells)
+        cells = assemble(data, without, prior_answers=prior, directions=directions).cells
+        if best is None:
+            check_identified(cells)
+        trial = maximize(cells)
         if best is None or trial.log_likelihood > best[0]:
             best = (trial.log_likelihood, directions)
     assert best is not None  # noqa: S101 - there is at least one combination

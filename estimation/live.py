@@ -10,12 +10,11 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from estimation.choice_model import PULL
 from estimation.connectivity import Connectivity, connectivity
-from estimation.dataset import INDECISION, LEFT, RIGHT, ChoiceData, Clustering, tally
+from estimation.dataset import COLUMN_OF, ChoiceData, Clustering, tally
 from estimation.effect_rows import EffectRow, effect_rows, widest
 from estimation.effects import EffectKind
-from estimation.errors import EstimationError, NotConnected, NotIdentified, Separated
+from estimation.errors import EstimationError, NotConnected, NotIdentified
 from estimation.fitting import fit
 from estimation.model_quality import ModelQuality, quality
 from estimation.results import Fit, Outcome
@@ -38,7 +37,6 @@ FEWEST_FOR_CLASSES = 20
 """With fewer respondents nobody can tell kinds of people from chance."""
 MOST_CLASSES = 3
 
-_COLUMN = {Choice.LEFT: LEFT, Choice.RIGHT: RIGHT, Choice.INDECISION: INDECISION}
 _MOST_LISTED = 10
 
 
@@ -147,7 +145,7 @@ def choice_data_of(counts: StoredCounts) -> ChoiceData:
         profiles=counts.profiles,
         left=counts.left,
         right=counts.right,
-        choice=[_COLUMN[choice] for choice in counts.choice],
+        choice=[COLUMN_OF[choice] for choice in counts.choice],
         offered=counts.offered,
         cluster=cluster,
         cluster_names=names,
@@ -221,16 +219,6 @@ def live_estimate(data: ChoiceData, model: Model, *, profiles: Sequence[Profile]
             "per attribute may be: choose a model with one.",
             gate,
         )
-    except Separated as error:
-        if error.involved != (PULL,):
-            return no_estimate(model, _sentence(str(error)), gate)
-        what = "No answer so far" if data.n_indecisions == 0 else "Every answer so far that could be"
-        return no_estimate(
-            model,
-            f"{what} is an indecision, so how much it attracts cannot be estimated: choose a model that leaves "
-            "indecision out.",
-            gate,
-        )
     except NotIdentified as error:
         return no_estimate(
             model,
@@ -266,7 +254,7 @@ def width_at_checkpoint(counts: StoredCounts, model: Model) -> tuple[float | Non
     except EstimationError as error:
         return None, str(error)
     if fitted.gate.outcome is Outcome.REGULARIZED:
-        return None, "no finite estimate fits best: some profile, or attribute, won every time"
+        return None, fitted.gate.reason
     if fitted.n_clusters <= fitted.n_parameters:
         return None, f"{fitted.n_clusters} respondents are too few for {fitted.n_parameters} parameters"
     return widest(fitted), ""

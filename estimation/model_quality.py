@@ -124,7 +124,7 @@ def quality(data: ChoiceData, fit: Fit, *, most_residuals: int = 10) -> ModelQua
     probabilities = probabilities_at(cells, values)
     shown = _Tables.of(data, assembled, merged=False)
     pairs = _Tables.of(data, assembled, merged=True)
-    tells_sides = fit.specification.order_effect
+    tells_sides = fit.specification.has_order
     expected = counts.sum(axis=1, keepdims=True) * probabilities
     residuals, n_residuals = _residuals(
         data, shown if tells_sides else pairs, assembled, fit, values, counts, probabilities, most_residuals
@@ -165,15 +165,12 @@ def parameters_of(assembled: Assembled, fit: Fit) -> Array:
     """Return the parameters behind a fit's reported values; a ghost profile, in no answer, stands at 0."""
     if fit.specification.effect_kind is EffectKind.ATTRIBUTES:
         return fit.values
-    n = assembled.n_strengths
-    ghost = assembled.cells.n_parameters - (len(fit.values) - 1)
-    return np.concatenate([fit.values[1:n] - fit.values[0], np.zeros(ghost), fit.values[n:]])
+    # What is reported determines every parameter but the ghost's, which the shortest solution puts at 0.
+    return np.asarray(np.linalg.lstsq(assembled.report, fit.values, rcond=None)[0])
 
 
-def calibration_table(
-    probabilities: Array, counts: Array, *, n_bins: int = _CALIBRATION_BINS
-) -> tuple[CalibrationBin, ...]:
-    """Compare predicted probabilities with how often they came true, in bins of equal width; no empty ones.
+def calibration_table(probabilities: Array, counts: Array) -> tuple[CalibrationBin, ...]:
+    """Compare predicted probabilities with how often they came true, in ten bins of equal width; no empty ones.
 
     Parameters
     ----------
@@ -182,6 +179,7 @@ def calibration_table(
     counts
         Choices, same shape.
     """
+    n_bins = _CALIBRATION_BINS
     n = np.repeat(counts.sum(axis=1), 3)
     p = probabilities.ravel()
     place = np.minimum((p * n_bins).astype(np.intp), n_bins - 1)

@@ -21,7 +21,7 @@ from estimation.choice_model import ModelCells, check_estimable, maximize, maxim
 from estimation.dataset import INDECISION, LEFT, RIGHT, Indices
 from estimation.effects import EffectKind
 from estimation.errors import DidNotConverge, EstimationError, NotIdentified, Separated
-from estimation.uncertainty import LEVEL
+from estimation.uncertainty import t_quantile
 from survey.design import ComparisonKind
 
 Array = NDArray[np.float64]
@@ -319,7 +319,7 @@ class PlannedStudy:
         meat *= n_people / (n_people - 1)
         back = self.report @ np.linalg.inv(information)
         variance = np.einsum("brp,bpq,brq->br", back, meat, back)
-        return np.asarray(stats.t.ppf((1 + LEVEL) / 2, n_people - 1) * np.sqrt(np.maximum(variance, 0.0)))
+        return np.asarray(t_quantile(n_people) * np.sqrt(np.maximum(variance, 0.0)))
 
     def _evaluated(self, values: Array) -> tuple[Array, Array]:
         m = self.cells.rule.n_predictors
@@ -436,7 +436,7 @@ def of_design_effect(
                 f"at {answers} answer(s) per person the design effect cannot reach {design_effect:g} here: even "
                 f"people who differ in everything reach only {short + design_effect:.3g}, because each of them "
                 "orders the patients consistently. Give less, or state the number of answers at which the design "
-                "effect was seen"
+                "effect was seen (--at-answers)"
             )
     spread = float(optimize.brentq(excess, 0.0, upper, xtol=1e-4))
     return of_spread(study, spread, rate=rate, are_pooled=are_pooled)

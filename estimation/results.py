@@ -15,8 +15,6 @@ from estimation.dataset import ChoiceData, Clustering
 from estimation.specification import Model, Specification
 from estimation.weights import Estimate, PriorityWeights
 
-__all__ = ["Checks", "Fit", "Gate", "Model", "Outcome"]
-
 
 class Outcome(StrEnum):
     """What the gate before a fit decided; data that it refuses raise an error instead."""
@@ -72,7 +70,7 @@ class Fit:
     """Shape (n_reported,)."""
     covariance: NDArray[np.float64] | None
     """Cluster-robust, of shape (n_reported, n_reported). None of more than a thousand free profiles, where it is
-    too     large to form: take what depends on several strengths from ``draws``."""
+    too large to form: take what depends on several strengths from ``draws``."""
     quasi_variances: NDArray[np.float64] | None
     """Of free profiles: numbers whose sum for two profiles is about the variance of their difference (Firth and
     de Menezes 2004), shape (n_profiles,). None where there is no covariance."""

@@ -72,6 +72,8 @@ class Specification:
     """Count an indecision as half a win for each (models of decided answers only)."""
     order_effect: bool = False
     """Estimate what being shown first (left) adds to a log-strength (Davidson and Beaver 1977)."""
+    order_by_group: bool = False
+    """Give each group of answers its own order effect: people and models differ in it most."""
     by_distance: bool = False
     """Let the pull of indecision depend on how different the two profiles' attributes are."""
     pull_by_group: bool = False
@@ -97,6 +99,11 @@ class Specification:
         return self.effects or (EffectKind.PROFILES if self.model in _OF_PROFILES else EffectKind.ATTRIBUTES)
 
     @property
+    def has_order(self) -> bool:
+        """Whether being shown first may add something."""
+        return self.order_effect or self.order_by_group
+
+    @property
     def uses_indecision(self) -> bool:
         """Whether indecisions are explained, rather than left out or split."""
         return self.model not in DECIDED_ONLY
@@ -110,7 +117,10 @@ class Specification:
                 "bradley-terry and conditional-logit"
             )
         if not self.uses_indecision and (self.by_distance or self.pull_by_group or self.forced):
-            raise EstimationError(f"{self.model} has no pull of indecision that could depend on anything")
+            raise EstimationError(
+                f"{self.model} has no pull of indecision that could depend on anything; choose a model that "
+                "explains indecision, such as --model min-delta"
+            )
         if by_profile and (self.shape != Shape() or self.effects_by_group):
             raise EstimationError(
                 "free profiles have no attribute effects to shape or to split by group; "
@@ -119,13 +129,17 @@ class Specification:
         if by_profile and self.model in (Model.DOM, Model.CONDITIONAL_LOGIT):
             raise EstimationError(f"{self.model} is made of attributes; leave --effects out")
         if self.model is Model.MIXTURE and (len(self.components) < 2 or Model.MIXTURE in self.components):
-            raise EstimationError("a mixture needs two or more components that are no mixtures themselves")
+            raise EstimationError(
+                "a mixture needs two or more components that are no mixtures themselves; name each (--component)"
+            )
         if self.model is Model.MIXTURE and (self.forced or self.shape.monotone or self.effects_by_group):
             raise EstimationError(
                 "a mixture allows neither forced answers, monotone effects nor effects by group"
             )
+        if self.model is Model.MIXTURE and all(model in DECIDED_ONLY for model in self.components):
+            raise EstimationError("a mixture needs a component that explains indecision, such as min-delta")
         if self.model is not Model.MIXTURE and self.components:
-            raise EstimationError("only a mixture has components")
+            raise EstimationError("only a mixture has components; leave them out, or give --model mixture")
         if self.shape.monotone and not self.rule(1).concave:
             raise EstimationError(
                 f"monotone effects need a model with a single maximum; {self.model} may have more"

@@ -10,10 +10,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from estimation.errors import EstimationError
-from estimation.uncertainty import LEVEL
+from estimation.uncertainty import t_quantile
 from estimation.weights import Estimate
 from survey.answers import AnswerSet, Choice, Role
 from survey.design import Comparison
@@ -198,7 +197,7 @@ def _of_totals(statistic: Callable[[Array], Any], totals: Array, *, least: float
     error = float(np.sqrt(n / (n - 1) * (moved**2).sum()))
     if error <= _NOTHING:
         return Estimate(value=value)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
+    half = t_quantile(n) * error
     return Estimate(value=value, low=max(least, value - half), high=min(1.0, value + half))
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from math import exp
+from math import exp, isnan
+from typing import SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
 
-from estimation.effects import Term, term_named
+from estimation.effects import Term, term_matrix, term_named
 from estimation.errors import EstimationError, NoWeight
 from survey.design import Attribute, CategoricalAttribute, Profile, Value
 
@@ -23,6 +24,13 @@ class Estimate:
     low: float | None = None
     """Lower end of the 95 % interval; None where none was computed."""
     high: float | None = None
+
+    @classmethod
+    def of(cls, value: SupportsFloat, low: SupportsFloat, high: SupportsFloat) -> Estimate:
+        """Return an estimate of computed numbers; an end that is not a number stands for no interval."""
+        if isnan(float(low)):
+            return cls(value=float(value))
+        return cls(value=float(value), low=float(low), high=float(high))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,27 +95,13 @@ class AttributeWeights:
         """
         given = profile.as_dict()
         for attribute in self.attributes:
-            self._check_value(profile.id, attribute, given.get(attribute.name))
+            check_value(profile.id, attribute, given.get(attribute.name))
         # A patient beyond the study's range is extrapolated, not clipped: the weight may exceed 1.
         return exp(self.log_strength(given) - self._greatest())
 
     def log_strength(self, given: Mapping[str, Value]) -> float:
         """Return the sum of a profile's effects, not centred."""
         return sum(self.coefficients[t.name].value * t.value(given) for t in self.terms)
-
-    def _check_value(self, profile_id: str, attribute: Attribute, value: Value | None) -> None:
-        if value is None:
-            raise NoWeight(
-                f"profile '{profile_id}' has no attribute '{attribute.name}', on which the weights depend; "
-                f"they need {', '.join(a.name for a in self.attributes)}"
-            )
-        if isinstance(attribute, CategoricalAttribute):
-            if value not in attribute.level_names:
-                raise NoWeight(
-                    f"no weight for {attribute.name} = {value!r}; its levels are {', '.join(attribute.level_names)}"
-                )
-        elif isinstance(value, bool) or not isinstance(value, int | float):
-            raise NoWeight(f"attribute '{attribute.name}' needs a number, not {value!r}")
 
     def _greatest(self) -> float:
         """Return the log-strength of the best conceivable profile."""
@@ -148,6 +142,21 @@ class AttributeWeights:
 PriorityWeights = ProfileWeights | AttributeWeights
 
 
+def check_value(profile_id: str, attribute: Attribute, value: Value | None) -> None:
+    """Raise :class:`NoWeight` if weights of an attribute say nothing about a profile's value of it."""
+    if value is None:
+        raise NoWeight(
+            f"profile '{profile_id}' has no attribute '{attribute.name}', on which the weights depend; give it one"
+        )
+    if isinstance(attribute, CategoricalAttribute):
+        if value not in attribute.level_names:
+            raise NoWeight(
+                f"no weight for {attribute.name} = {value!r}; its levels are {', '.join(attribute.level_names)}"
+            )
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        raise NoWeight(f"attribute '{attribute.name}' needs a number, not {value!r}")
+
+
 def redrawn(weights: PriorityWeights, draw: Sequence[float]) -> PriorityWeights:
     """Return the weights of one joint draw, so that whoever uses weights can carry their uncertainty on.
 
@@ -181,16 +190,21 @@ def profile_weights(
         return tuple(Estimate(value=float(v)) for v in value)
     table = np.array([_relative(redrawn(weights, draw), profiles) for draw in draws])
     low, high = np.quantile(table, [0.025, 0.975], axis=0)
-    return tuple(
-        Estimate(value=float(v), low=float(lo), high=float(hi))
-        for v, lo, hi in zip(value, low, high, strict=True)
-    )
+    return tuple(map(Estimate.of, value, low, high))
+
+
+def log_strengths(weights: PriorityWeights, profiles: Sequence[Profile]) -> NDArray[np.float64]:
+    """Return log-strengths of profiles under given weights, not centred, shape (n_profiles,).
+
+    Not a number for a profile that was not among the estimated ones, where each has a log-strength of its own.
+    """
+    if isinstance(weights, ProfileWeights):
+        known = {p: e.value for p, e in zip(weights.profiles, weights.log_strengths, strict=True)}
+        return np.array([known.get(p, np.nan) for p in profiles])
+    coefficients = np.array([weights.coefficients[t.name].value for t in weights.terms])
+    return np.asarray(term_matrix(weights.terms, profiles) @ coefficients)
 
 
 def _relative(weights: PriorityWeights, profiles: Sequence[Profile]) -> NDArray[np.float64]:
-    if isinstance(weights, ProfileWeights):
-        known = {p: e.value for p, e in zip(weights.profiles, weights.log_strengths, strict=True)}
-        log = np.array([known[p] for p in profiles])
-    else:
-        log = np.array([weights.log_strength(p.as_dict()) for p in profiles])
+    log = log_strengths(weights, profiles)
     return np.asarray(np.exp(log - log.max()))

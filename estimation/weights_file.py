@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,18 @@ def write_weights(
     extra
         Further parts of the file, e.g. the conventions for indecision side by side.
     """
+    text = weights_text(fit, design_hashes=design_hashes, manifest=manifest, extra=extra)
+    path.write_text(text, encoding="utf-8")
+
+
+def weights_text(
+    fit: Fit,
+    *,
+    design_hashes: tuple[str, ...],
+    manifest: Mapping[str, object],
+    extra: Mapping[str, object] | None = None,
+) -> str:
+    """Return what :func:`write_weights` writes."""
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -71,7 +83,7 @@ def write_weights(
         "design_hashes": list(design_hashes),
         "manifest": dict(manifest),
     }
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def fit_record(fit: Fit) -> dict[str, object]:
@@ -91,7 +103,7 @@ def fit_record(fit: Fit) -> dict[str, object]:
             {
                 "profile": profile.id,
                 "values": profile.as_dict(),
-                "log_strength": _estimate_record(estimate),
+                "log_strength": estimate_record(estimate),
                 "quasi_variance": q,
                 "weight": weight.value,
                 "weight_low": weight.low,
@@ -103,12 +115,12 @@ def fit_record(fit: Fit) -> dict[str, object]:
         ]
     else:
         record["coefficients"] = {
-            name: _estimate_record(estimate) for name, estimate in weights.coefficients.items()
+            name: estimate_record(estimate) for name, estimate in weights.coefficients.items()
         }
     if fit.indecision:
-        record["indecision"] = _estimate_record(fit.indecision)
+        record["indecision"] = estimate_record(fit.indecision)
     if fit.others:
-        record["other_parameters"] = {name: _estimate_record(e) for name, e in fit.others.items()}
+        record["other_parameters"] = {name: estimate_record(e) for name, e in fit.others.items()}
     if fit.covariance is not None:
         record["covariance"] = {"of": list(fit.names), "rows": fit.covariance.tolist()}
     record["draws"] = {"of": list(fit.names), "from": fit.draws_from, "rows": fit.draws.tolist()}
@@ -142,6 +154,7 @@ def specification_record(spec: Specification) -> dict[str, object]:
         "monotone": list(shape.monotone),
         "half_wins": spec.half_wins,
         "order_effect": spec.order_effect,
+        "order_by_group": spec.order_by_group,
         "pull_by_distance": spec.by_distance,
         "pull_by_group": spec.pull_by_group,
         "effects_by_group": spec.effects_by_group,
@@ -258,14 +271,10 @@ def _draws(record: Mapping[str, Any] | None, weights: PriorityWeights) -> tuple[
     return rows
 
 
-def _estimate_record(estimate: Estimate) -> dict[str, float | None]:
+def estimate_record(estimate: Estimate) -> dict[str, float | None]:
+    """Return an estimate with its interval as plain data."""
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
 def _estimate(record: Mapping[str, Any]) -> Estimate:
     return Estimate(value=float(record["value"]), low=record["low"], high=record["high"])
-
-
-def estimates_record(names: Sequence[str], estimates: Sequence[Estimate]) -> dict[str, object]:
-    """Return named estimates as plain data."""
-    return {name: _estimate_record(e) for name, e in zip(names, estimates, strict=True)}

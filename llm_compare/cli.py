@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from llm_compare.align_command import align_command
+from llm_compare.answers_command import answers_command
 from llm_compare.ask_command import ask
 
 
@@ -15,3 +16,4 @@ def group() -> None:
 
 group.add_command(ask)
 group.add_command(align_command)
+group.add_command(answers_command)

@@ -68,6 +68,7 @@ def command(
     from dataclasses import replace
 
     from estimation.commands.reading import answer_hashes, read_choice_input
+    from estimation.commands.writing import check_outputs, write_text
     from estimation.comparison_summary import comparison_lines, comparison_record
     from estimation.counts_file import is_counts_file, read_counts
     from estimation.dataset import choice_data
@@ -75,12 +76,18 @@ def command(
     from estimation.manifest import make_manifest
     from estimation.model_comparison import compare
 
+    check_outputs(("--out", out), ("--plot", plot), inputs=(answers, design))
     hashes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     if is_counts_file(answers):
         for name, value in (("--arm", arm), ("--wave", wave), ("--design", design)):
             if value is not None:
                 raise click.UsageError(f"{name} needs a file of answers; {answers} holds counts")
+        if plot:
+            raise click.UsageError(
+                f"--plot: {answers} does not say who answered, so nobody can be held out, and that is what the "
+                "picture shows; leave --plot out"
+            )
         data = read_counts(answers)
     else:
         answer_set, _, notes = read_choice_input(answers, design)
@@ -109,16 +116,30 @@ def command(
     if plot:
         from estimation.comparison_plots import comparison_plot
 
-        plot.write_text(comparison_plot(found), encoding="utf-8")
+        write_text(plot, comparison_plot(found))
     record = comparison_record(found)
     if out:
         written = {**record, "design_hashes": list(hashes), "manifest": make_manifest(inputs, settings)}
-        out.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_text(out, json.dumps(written, indent=1, ensure_ascii=False) + "\n")
     if as_json:
         click.echo(json.dumps(record, indent=1, ensure_ascii=False))
         return
     for line in comparison_lines(found):
         click.echo(line)
+    if found.recommended:
+        source = f"{answers} --arm {arm}" if arm else str(answers)
+        click.echo(
+            f"Fit it: equipoise estimate fit {source} {_fit_options(found.recommended)} --out weights.json"
+        )
     for path in (out, plot):
         if path:
             click.echo(f"Written to {path}")
+
+
+_OPTIONS = {"attributes": "--effects attributes", "distance": "--pull-by-distance", "order": "--order-effect"}
+
+
+def _fit_options(name: str) -> str:
+    """Return the options with which ``equipoise estimate fit`` fits a model of the table."""
+    model, *extras = name.split("+")
+    return " ".join([f"--model {model}", *(_OPTIONS[extra] for extra in extras)])

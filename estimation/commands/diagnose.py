@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -110,8 +111,10 @@ def command(
       equipoise estimate diagnose answers.csv --model davidson --plot diagnosis.svg
     """
     from dataclasses import replace
+    from io import StringIO
 
     from estimation.commands.reading import answer_hashes, read_choice_input
+    from estimation.commands.writing import check_outputs, write_text
     from estimation.dataset import choice_data
     from estimation.diagnostics.diagnosis import diagnose, usual_specification
     from estimation.diagnostics.record import FORMAT, FORMAT_VERSION, diagnosis_record, participant_columns
@@ -121,6 +124,7 @@ def command(
     from estimation.uncertainty import Intervals
     from survey.columns import write_csv
 
+    check_outputs(("--out", out), ("--participants", people), ("--plot", plot), inputs=(answers, design))
     answer_set, study, notes = read_choice_input(answers, design)
     usual = usual_specification(choice_data(answer_set, arm=arm, wave=wave))
     spec = replace(usual, seed=seed)
@@ -138,6 +142,8 @@ def command(
         circular_from=circular_share,
         mean_square_above=mean_square,
     )
+    if sys.stderr.isatty():
+        click.echo("examining respondents, and fitting with and without those flagged …", err=True)
     found = diagnose(
         answer_set,
         spec,
@@ -159,14 +165,15 @@ def command(
             "manifest": make_manifest(inputs, {"arm": arm, "wave": wave, "seed": seed}),
         }
     if out:
-        out.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_text(out, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     if people:
-        with people.open("w", encoding="utf-8", newline="") as file:
-            write_csv(file, participant_columns(found.flags), found.participants)
+        table = StringIO()
+        write_csv(table, participant_columns(found.flags), found.participants)
+        write_text(people, table.getvalue())
     if plot:
         from estimation.diagnosis_plots import diagnosis_plot
 
-        plot.write_text(diagnosis_plot(found), encoding="utf-8")
+        write_text(plot, diagnosis_plot(found))
     if as_json:
         click.echo(json.dumps(record, indent=1, ensure_ascii=False))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from survey.answers import Answer
 
 _OF_ANSWERS = ("arm", "kind", "wave")
+# Four more fits of more free profiles than this would take longer than the one asked for.
+_MOST_COMPARED = 100
 
 
 @click.command("fit")
@@ -25,11 +28,10 @@ _OF_ANSWERS = ("arm", "kind", "wave")
 @click.option(
     "--model",
     type=click.Choice([m.value for m in Model]),
-    default=Model.CONDITIONAL_LOGIT.value,
-    show_default=True,
     help="bradley-terry, davidson, rao-kupper: a strength per profile; conditional-logit, min-delta, max-delta, "
     "min-u, max-u, dom, mixture: a weight per attribute. All but bradley-terry and conditional-logit explain "
-    "indecision, too.",
+    "indecision, too.  [default: conditional-logit; of counts and tables, which describe no attributes, "
+    "bradley-terry]",
 )
 @click.option(
     "--effects",
@@ -45,6 +47,7 @@ _OF_ANSWERS = ("arm", "kind", "wave")
 @click.option("--monotone", multiple=True, metavar="ATTRIBUTE", help="Any effect that never turns.")
 @click.option("--half-wins", is_flag=True, help="Count an indecision as half a win for each patient.")
 @click.option("--order-effect", is_flag=True, help="Estimate what being shown first adds.")
+@click.option("--order-by-group", is_flag=True, help="Give each group its own effect of being shown first.")
 @click.option(
     "--pull-by-distance", is_flag=True, help="Let indecision depend on how different the patients are."
 )
@@ -99,17 +102,15 @@ _OF_ANSWERS = ("arm", "kind", "wave")
 @click.option("--wave", type=click.IntRange(min=1), help="Use only the answers of this wave.")
 @click.option(
     "--bootstrap",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 100_000),
     default=0,
     show_default=True,
     help="Bayesian cluster bootstraps for the intervals, 40 or more; 0 uses the cluster sandwich.",
 )
 @click.option(
     "--draws",
-    type=click.IntRange(min=0),
-    default=200,
-    show_default=True,
-    help="Joint draws kept in weights.json, for the exchange.",
+    type=click.IntRange(0, 100_000),
+    help="Joint draws kept in weights.json, for the exchange.  [default: 1000; 200 of very many profiles]",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of bootstrap and draws."
@@ -121,13 +122,14 @@ _OF_ANSWERS = ("arm", "kind", "wave")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     answers: Path,
-    model: str,
+    model: str | None,
     effects: str | None,
     interactions: tuple[str, ...],
     steps: tuple[str, ...],
     monotone: tuple[str, ...],
     half_wins: bool,
     order_effect: bool,
+    order_by_group: bool,
     pull_by_distance: bool,
     group_by: str | None,
     respondents: Path | None,
@@ -143,7 +145,7 @@ def command(
     arm: str | None,
     wave: int | None,
     bootstrap: int,
-    draws: int,
+    draws: int | None,
     seed: int,
     workers: int | None,
     scheduler: str | None,
@@ -161,6 +163,7 @@ def command(
     """
     from dataclasses import replace
 
+    from estimation.commands.writing import check_outputs, write_text
     from estimation.effects import Shape
     from estimation.executors import executor
     from estimation.fitting import fit
@@ -168,14 +171,17 @@ def command(
     from estimation.specification import Specification
     from estimation.summary import fit_lines
     from estimation.uncertainty import Intervals
-    from estimation.weights_file import fit_record, write_weights
+    from estimation.weights_file import fit_record, weights_text
 
-    if (pull_by_group or effects_by_group) and not group_by:
-        raise click.UsageError("--pull-by-group and --effects-by-group need --group-by")
-    if group_by and not (pull_by_group or effects_by_group):
-        raise click.UsageError("--group-by needs --pull-by-group or --effects-by-group")
+    by_group = pull_by_group or effects_by_group or order_by_group
+    if by_group and not group_by:
+        raise click.UsageError("--pull-by-group, --effects-by-group and --order-by-group need --group-by")
+    if group_by and not by_group:
+        raise click.UsageError("--group-by needs --pull-by-group, --effects-by-group or --order-by-group")
+    if respondents and not group_by:
+        raise click.UsageError("--respondents needs --group-by: name the column of that file to group by")
     spec = Specification(
-        model=Model(model),
+        model=_usual_model(answers, table) if model is None else Model(model),
         effects=EffectKind(effects) if effects else None,
         shape=Shape(
             interactions=tuple(_pair(text) for text in interactions),
@@ -184,6 +190,7 @@ def command(
         ),
         half_wins=half_wins,
         order_effect=order_effect,
+        order_by_group=order_by_group,
         by_distance=pull_by_distance,
         pull_by_group=pull_by_group,
         effects_by_group=effects_by_group,
@@ -195,13 +202,16 @@ def command(
         seed=seed,
     )
     spec.check()
+    check_outputs(("--out", out), ("--plot", plot), inputs=(answers, design, respondents))
     data, hashes, notes = _data(answers, design, table, arm, wave, group_by, respondents)
+    if bootstrap and sys.stderr.isatty():
+        click.echo(f"fitting, then {bootstrap} bootstraps …", err=True)
     with executor(workers, scheduler) as pool:
         result = fit(
             data, spec, intervals=Intervals(bootstrap=bootstrap, draws=draws, seed=seed), executor=pool
         )
     result = replace(result, notes=(*result.notes, *notes))
-    extra, lines = _beside(data, spec)
+    extra, lines = _beside(data, spec, draws)
     inputs = {"answers": answers}
     inputs |= {"design": design} if design else {}
     inputs |= {"respondents": respondents} if respondents else {}
@@ -216,11 +226,11 @@ def command(
     }
     if out:
         manifest = make_manifest(inputs, settings)
-        write_weights(out, result, design_hashes=hashes, manifest=manifest, extra=extra)
+        write_text(out, weights_text(result, design_hashes=hashes, manifest=manifest, extra=extra))
     if plot:
         from estimation.forest_plots import forest_plot
 
-        plot.write_text(forest_plot(result), encoding="utf-8")
+        write_text(plot, forest_plot(result))
     if as_json:
         click.echo(json.dumps({**fit_record(result), **extra}, indent=1, ensure_ascii=False))
         return
@@ -260,6 +270,14 @@ def _data(
     return data, answer_hashes(answer_set), notes
 
 
+def _usual_model(answers: Path, table: str | None) -> Model:
+    """Return a model that needs nothing that the file does not have."""
+    from estimation.counts_file import is_counts_file
+
+    of_counts = table is not None or is_counts_file(answers)
+    return Model.BRADLEY_TERRY if of_counts else Model.CONDITIONAL_LOGIT
+
+
 def _group_of(group_by: str | None, respondents: Path | None) -> Callable[[Answer], str | None] | None:
     if group_by is None:
         return None
@@ -276,18 +294,27 @@ def _group_of(group_by: str | None, respondents: Path | None) -> Callable[[Answe
     return lambda answer: group.get(answer.respondent or "")
 
 
-def _beside(data: ChoiceData, spec: Specification) -> tuple[dict[str, object], list[str]]:
+def _beside(data: ChoiceData, spec: Specification, draws: int | None) -> tuple[dict[str, object], list[str]]:
     """Return what stands beside a fit: the conventions for indecision and what they do to the weights."""
     from estimation.conventions import conventions, conventions_lines, conventions_record
     from estimation.errors import EstimationError
 
-    if not data.n_indecisions or spec.effect_kind is not EffectKind.PROFILES:
+    by_profile = spec.effect_kind is EffectKind.PROFILES
+    if not data.n_indecisions or (by_profile and len(data.profiles) > _MOST_COMPARED):
         return {}, []
     try:
-        found = conventions(data)
+        found = conventions(
+            data,
+            effects=spec.effect_kind,
+            shape=spec.shape,
+            order_effect=spec.has_order,
+            draws=draws,
+            seed=spec.seed,
+        )
     except EstimationError as error:
         return {}, [f"Note: the conventions for indecision cannot be compared: {error}"]
-    return {"conventions": conventions_record(found)}, list(conventions_lines(found))
+    heading = "Conventions for indecision: weights (largest = 1) with 95 % intervals"
+    return {"conventions": conventions_record(found)}, [heading, *conventions_lines(found)]
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -55,14 +56,14 @@ _MODELS = (
 )
 @click.option(
     "--bootstrap",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 100_000),
     default=0,
     show_default=True,
     help="Bootstraps of respondents for the shares of what does not count, 40 or more; 0 uses the sandwich.",
 )
 @click.option(
     "--draws",
-    type=click.IntRange(min=32),
+    type=click.IntRange(32, 100_000),
     default=256,
     show_default=True,
     help="Draws for each person, even, for the population's distribution.",
@@ -107,6 +108,7 @@ def command(
     from dataclasses import replace
 
     from estimation.commands.reading import answer_hashes, read_choice_input
+    from estimation.commands.writing import check_outputs, write_text
     from estimation.dataset import choice_data
     from estimation.executors import executor
     from estimation.heterogeneity.people import study_people
@@ -114,15 +116,27 @@ def command(
     from estimation.manifest import make_manifest
     from estimation.specification import Specification
 
+    check_outputs(("--out", out), ("--plot", plot), inputs=(answers, design))
     answer_set, _, notes = read_choice_input(answers, design)
     data = choice_data(answer_set, arm=arm, wave=wave)
     usual = Model.MIN_DELTA if data.offered.any() else Model.CONDITIONAL_LOGIT
     spec = Specification(
         model=Model(model) if model else usual, effects=EffectKind(effects) if effects else None, seed=seed
     )
+
+    def tell(step: str) -> None:
+        click.echo(f"{step} …", err=True)
+
     with executor(workers, scheduler) as pool:
         study = study_people(
-            data, spec, most_classes=classes, n_starts=starts, bootstrap=bootstrap, draws=draws, executor=pool
+            data,
+            spec,
+            most_classes=classes,
+            n_starts=starts,
+            bootstrap=bootstrap,
+            draws=draws,
+            executor=pool,
+            progress=tell if sys.stderr.isatty() else None,
         )
     study = replace(study, notes=(*study.notes, *notes))
     record = {
@@ -145,11 +159,11 @@ def command(
     }
     if out:
         document = {**record, "manifest": make_manifest(inputs, settings)}
-        out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_text(out, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     if plot:
         from estimation.people_plots import people_plot
 
-        plot.write_text(people_plot(study), encoding="utf-8")
+        write_text(plot, people_plot(study))
     if as_json:
         click.echo(json.dumps(record, indent=1, ensure_ascii=False))
         return

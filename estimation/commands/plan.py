@@ -18,16 +18,22 @@ if TYPE_CHECKING:
     from estimation.planning import Needed, Plan
     from survey.design import StudyDesign
 
+# A simulated study of more people than this takes all memory.
+_MOST = 20_000
+
 
 def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
     if value is None:
         return None
     try:
-        return tuple(int(part) for part in value.split(","))
+        numbers = tuple(int(part) for part in value.split(","))
     except ValueError:
         raise click.BadParameter(
             f"'{value}' is no list of whole numbers; write them like 50,100,200", ctx=ctx, param=param
         ) from None
+    if max(numbers) > _MOST:
+        raise click.BadParameter(f"{max(numbers)} is too many; give {_MOST} or fewer", ctx=ctx, param=param)
+    return numbers
 
 
 @click.command("plan")
@@ -84,7 +90,7 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> t
 )
 @click.option(
     "--simulations",
-    type=click.IntRange(min=2),
+    type=click.IntRange(2, 1_000_000),
     default=400,
     show_default=True,
     help="Studies simulated for each number of people and answers.",
@@ -129,9 +135,10 @@ def command(
     \b
     Examples:
       equipoise estimate plan kidney-8 --people 50,100,200 --answers 14,28 --design-effect 1.7 --plot plan.svg
-      equipoise estimate plan design.toml --weights pilot.json --design-effect 5.5 --indecision-rate 0.15 \\
+      equipoise estimate plan design.toml --weights pilot.json --design-effect 2.5 --indecision-rate 0.15 \\
         --want-rmse 0.1 --workers 8 --out plan.json
     """
+    from estimation.commands.writing import check_outputs, write_text
     from estimation.executors import executor
     from estimation.manifest import make_manifest
     from estimation.planning import Wanted
@@ -139,13 +146,8 @@ def command(
 
     if design_effect is not None and spread is not None:
         raise click.UsageError("give --design-effect or --spread, not both: each follows from the other")
-    for written in (out, plot):
-        if written and not written.parent.is_dir():
-            # Said now, not after minutes of simulation.
-            raise click.UsageError(
-                f"{written}: there is no folder {written.parent}; make it, or name another"
-            )
     study, path = _design(design)
+    check_outputs(("--out", out), ("--plot", plot), inputs=(path, weights))
     assumed = _assumed(
         weights=weights,
         assume=assume,
@@ -192,11 +194,11 @@ def command(
         }
         document = {"format": "equipoise-plan", "format_version": 1, **record}
         document["manifest"] = make_manifest(inputs, settings)
-        out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_text(out, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     if plot:
         from estimation.planning_plots import plan_plot
 
-        plot.write_text(plan_plot(found), encoding="utf-8")
+        write_text(plot, plan_plot(found))
     if as_json:
         click.echo(json.dumps(record, indent=1, ensure_ascii=False))
         return

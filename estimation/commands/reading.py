@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from estimation.counts_file import is_counts_file
 from estimation.errors import EstimationError
 from estimation.summary import no_design_note
 from survey.answers import AnswerSet
 from survey.answers_file import read_answers, read_rows
 from survey.design import StudyDesign, design_hash
 from survey.design_file import example_with_hash, read_design
+
+_SQLITE = b"SQLite format 3\0"
 
 
 def read_choice_input(
@@ -27,7 +30,13 @@ def read_choice_input(
     -------
     tuple
         Answers, design if known, and what a reader must know about their match, in words.
+
+    Raises
+    ------
+    EstimationError
+        The file is of another kind: counts, an SQLite file, or not separated by commas.
     """
+    _refuse_what_is_no_answers(answers)
     study = read_design(design) if design else None
     answer_set = read_answers(answers, study.attributes if study else None)
     hashes = answer_hashes(answer_set)
@@ -47,6 +56,35 @@ def read_choice_input(
             ("the answers were not all collected with this version of the design; its words may differ",),
         )
     return answer_set, study, ()
+
+
+def _refuse_what_is_no_answers(path: Path) -> None:
+    """Name the files that are most often taken for answers; any other complaint is left to the reader."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(10_000)
+    except OSError:
+        return
+    if first.startswith(_SQLITE):
+        raise EstimationError(
+            f"{path}: is an SQLite file; 'equipoise estimate fit --table NAME' counts the answers in a table of "
+            "it, all else needs an answers file ('equipoise survey export SLUG --out answers.csv')"
+        )
+    if first.lstrip().startswith((b"{", b"[")):
+        raise EstimationError(
+            f"{path}: holds JSON, not answers; replies of models are compared with answers by 'equipoise compare "
+            "align', weights are read by 'equipoise exchange clear --weights'"
+        )
+    for separator, name in ((b";", "semicolons"), (b"\t", "tabs")):
+        if first.count(separator) > first.count(b","):
+            raise EstimationError(
+                f"{path}: its cells are separated by {name}; save it with commas and decimal points (CSV, UTF-8)"
+            )
+    if is_counts_file(path):
+        raise EstimationError(
+            f"{path}: holds counts, which do not say who answered; give a file of answers, or use "
+            "'equipoise estimate fit' or 'compare', which take counts"
+        )
 
 
 def answer_hashes(answer_set: AnswerSet) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from estimation.dataset import INDECISION, ChoiceData
 from estimation.errors import EstimationError
 from estimation.model_quality import parameters_of, refitted_cells
 from estimation.results import Fit
-from estimation.uncertainty import sandwich_intervals
+from estimation.uncertainty import cluster_scores, inverse_information, sandwich_intervals
 from estimation.weights import Estimate, ProfileWeights
 
 Array = NDArray[np.float64]
@@ -95,17 +95,11 @@ def influences(data: ChoiceData, fit: Fit) -> Influences:
     model = fitted(data, fit)
     cells, maximum = model.assembled.cells, model.maximum
     assert cells.by_cluster is not None  # noqa: S101 - it is made of data.by_cluster
-    rows = score_rows(cells, maximum.values)
-    scores = cells.by_cluster @ rows
-    scores = np.asarray(scores if isinstance(scores, np.ndarray) else scores.toarray())
-    scores = scores - scores.mean(axis=0)
-    free = np.ix_(~maximum.at_bound, ~maximum.at_bound)
-    inverse = np.zeros_like(maximum.information)
-    inverse[free] = np.linalg.inv(maximum.information[free])
+    scores = cluster_scores(cells.by_cluster, score_rows(cells, maximum.values))
     return Influences(
         names=model.assembled.names,
         clusters=clusters_used(data, fit, model.assembled),
-        moved=scores @ inverse @ model.assembled.report.T,
+        moved=scores @ inverse_information(maximum) @ model.assembled.report.T,
     )
 
 
@@ -153,10 +147,7 @@ def estimates(fit: Fit, names: Sequence[str]) -> tuple[Estimate, ...]:
     if fit.covariance is None:
         return tuple(Estimate(value=float(v)) for v in values)
     low, high, _ = sandwich_intervals(values, chosen @ fit.covariance @ chosen.T, fit.n_clusters)
-    return tuple(
-        Estimate(value=float(v), low=float(lo), high=float(hi))
-        for v, lo, hi in zip(values, low, high, strict=True)
-    )
+    return tuple(map(Estimate.of, values, low, high))
 
 
 def clusters_used(data: ChoiceData, fit: Fit, assembled: Assembled) -> tuple[str, ...]:

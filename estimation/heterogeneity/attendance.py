@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.special import expit, log_expit
 
 from estimation.choice_model import Optima, maximize
@@ -25,11 +24,18 @@ from estimation.heterogeneity.mixing import (
     clustered_covariance,
     mixed,
     observed_information,
+    optima_of,
     respondent_slopes,
     respondents,
 )
 from estimation.specification import Specification
-from estimation.uncertainty import FEWEST_BOOTSTRAPS, LEVEL
+from estimation.uncertainty import (
+    FEWEST_BOOTSTRAPS,
+    Intervals,
+    bootstrap_blocks,
+    bootstrap_intervals,
+    t_quantile,
+)
 from estimation.weights import Estimate
 
 Array = NDArray[np.float64]
@@ -46,9 +52,9 @@ WARNING = (
 _START_SHARES = (0.3, 0.1, 0.6)
 # With more patterns than this, an ascent takes long and only the first is made.
 _MOST_PATTERNS = 64
-_SAME = 1e-2
 # Log-odds beyond which a share is 0 or 1 to six digits, so that its interval by log-odds means nothing.
 _EDGE = 9.0
+# A refit takes long, so fewer are handed out at once than of a model with one maximum.
 _BLOCK = 20
 
 
@@ -73,8 +79,11 @@ class Attendance:
     """Probability, given a respondent's answers, that an attribute does not count; shape (n_respondents,
     n_attributes)."""
     optima: Optima
+    """Where the starts ended: log-likelihoods with the prior answers' pull included; ends within 0.01 are one."""
     residual: float
+    """Largest absolute derivative at the estimate."""
     prior_answers: float
+    """In all."""
     interval_method: str
     notes: tuple[str, ...]
 
@@ -149,9 +158,9 @@ def fit_attendance(
     low, high, method, notes = _intervals(people, patterns, best, spec.seed, bootstrap, executor)
     n_terms = len(people.assembled.terms)
     names = people.assembled.names
-    estimates = [_estimate(v, lo, hi) for v, lo, hi in zip(values, low, high, strict=False)]
+    estimates = [Estimate.of(v, lo, hi) for v, lo, hi in zip(values, low, high, strict=False)]
     shares = [
-        _estimate(float(expit(v)), lo, hi)
+        Estimate.of(expit(v), lo, hi)
         for v, lo, hi in zip(logits, low[len(values) :], high[len(values) :], strict=True)
     ]
     return Attendance(
@@ -164,7 +173,7 @@ def fit_attendance(
         n_parameters=len(best.at),
         respondents=people.names,
         does_not_count_for=state.memberships @ ~patterns.counts,
-        optima=_optima(ends),
+        optima=optima_of([e.value for e in ends]),
         residual=best.residual,
         prior_answers=prior_answers,
         interval_method=method,
@@ -264,8 +273,7 @@ def _intervals(
     if bootstrap:
         draws = _bootstraps(people, patterns, best.at, seed, bootstrap, executor)
         drawn = np.hstack([draws[:, :n] / people.scale, expit(draws[:, n:])])
-        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-        method = f"95 % percentile intervals of {bootstrap} Bayesian bootstraps of respondents, seed {seed}"
+        low, high, method = bootstrap_intervals(drawn, Intervals(bootstrap=bootstrap, seed=seed), people.n)
         return low, high, method, ()
     information = observed_information(_objective(people, patterns), best.at)
     edge = np.concatenate([np.zeros(n, dtype=bool), np.abs(best.at[n:]) > _EDGE])
@@ -281,7 +289,7 @@ def _intervals(
     if covariance is None or people.n <= len(kept):
         why = "some parameters hang on no answers, or on too few respondents, so there are no intervals"
         return low, high, "no intervals", (why,)
-    half = stats.t.ppf((1 + LEVEL) / 2, people.n - 1) * np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    half = t_quantile(people.n) * np.sqrt(np.maximum(np.diag(covariance), 0.0))
     low[kept], high[kept] = best.at[kept] - half, best.at[kept] + half
     low[:n], high[:n] = low[:n] / people.scale, high[:n] / people.scale
     low[n:], high[n:] = expit(low[n:]), expit(high[n:])
@@ -296,11 +304,9 @@ def _bootstraps(
     people: Respondents, patterns: _Patterns, at: Array, seed: int, n: int, executor: Executor | None
 ) -> Array:
     """Refit under random weights of respondents of mean 1; return shape (n, n_parameters + n_attributes)."""
-    sizes = [min(_BLOCK, n - i) for i in range(0, n, _BLOCK)]
-    seeds = np.random.SeedSequence(seed).spawn(len(sizes))
-    jobs = ([people] * len(sizes), [patterns] * len(sizes), [at] * len(sizes), sizes, seeds)
-    blocks = executor.map(_bootstrap_block, *jobs) if executor else map(_bootstrap_block, *jobs)
-    return np.vstack(list(blocks))
+    return bootstrap_blocks(
+        partial(_bootstrap_block, people, patterns, at), n_draws=n, seed=seed, executor=executor, size=_BLOCK
+    )
 
 
 def _bootstrap_block(
@@ -318,15 +324,6 @@ def _bootstrap_block(
     return np.array(draws)
 
 
-def _optima(ends: Sequence[Ascent]) -> Optima:
-    distinct = [ends[0].value]
-    for end in ends[1:]:
-        if distinct[-1] - end.value > _SAME:
-            distinct.append(end.value)
-    n_best = sum(ends[0].value - e.value <= _SAME for e in ends)
-    return Optima(n_starts=len(ends), n_best=n_best, log_likelihoods=tuple(distinct))
-
-
 def _edge_notes(patterns: _Patterns, logits: Array) -> tuple[str, ...]:
     notes = []
     for name, odds in zip(patterns.attributes, logits, strict=True):
@@ -335,9 +332,3 @@ def _edge_notes(patterns: _Patterns, logits: Array) -> tuple[str, ...]:
         if odds > _EDGE:
             notes.append(f"'{name}' counts for nobody: its share is at 1, and its coefficient means nothing")
     return tuple(notes)
-
-
-def _estimate(value: float, low: float, high: float) -> Estimate:
-    if np.isnan(low):
-        return Estimate(value=float(value))
-    return Estimate(value=float(value), low=float(low), high=float(high))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from estimation.choice_model import Optima, maximize, maximize_tables
+from estimation.choice_model import maximize, maximize_tables
 from estimation.errors import DidNotConverge
 from estimation.heterogeneity.mixing import Ascent, Objective, Respondents, ascend, log_likelihoods, mixed
 
@@ -19,8 +18,6 @@ Array = NDArray[np.float64]
 _AVERAGE_ANSWERS = 10.0
 # Rounds of expectation and maximization before the faster ascent takes over.
 _ROUNDS = 12
-# Ends of starts within so many log-likelihood units are the same maximum.
-_SAME = 1e-2
 _LEAST_SHARE = 1e-6
 
 
@@ -145,14 +142,3 @@ def unpacked(people: Respondents, at: Array, n_classes: int) -> tuple[Array, Arr
     n = n_classes * people.cells.n_parameters
     odds = np.concatenate([[0.0], at[n:]])
     return at[:n].reshape(n_classes, -1) / people.scale, odds - logsumexp(odds)
-
-
-def optima_of(found: Sequence[ClassSolution]) -> Optima:
-    """Say how far the ends of the starts are apart."""
-    best = found[0].objective
-    distinct = [best]
-    for solution in found[1:]:
-        if distinct[-1] - solution.objective > _SAME:
-            distinct.append(solution.objective)
-    n_best = sum(best - s.objective <= _SAME for s in found)
-    return Optima(n_starts=len(found), n_best=n_best, log_likelihoods=tuple(distinct))

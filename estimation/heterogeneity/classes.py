@@ -7,18 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.special import expit, logit
 
 from estimation.choice_model import Optima
 from estimation.dataset import ChoiceData
-from estimation.effects import EffectKind, term_matrix
+from estimation.effects import EffectKind
 from estimation.errors import EstimationError
 from estimation.fitting import fit
 from estimation.heterogeneity.class_search import (
     ClassSolution,
     class_objective,
-    optima_of,
     packed,
     search_classes,
 )
@@ -28,12 +26,13 @@ from estimation.heterogeneity.mixing import (
     clustered_covariance,
     mixed,
     observed_information,
+    optima_of,
     respondent_slopes,
     respondents,
 )
 from estimation.specification import Specification
-from estimation.uncertainty import LEVEL
-from estimation.weights import AttributeWeights, Estimate, PriorityWeights, ProfileWeights
+from estimation.uncertainty import t_quantile
+from estimation.weights import AttributeWeights, Estimate, PriorityWeights, ProfileWeights, log_strengths
 from survey.design import Profile
 
 Array = NDArray[np.float64]
@@ -43,8 +42,6 @@ PRIOR_OF_ATTRIBUTES = 1.0
 """Prior answers of each class of an attribute model, in all."""
 PRIOR_OF_PROFILES = 0.1
 """Wins, and losses, of every profile against a ghost profile in each class of a free-profile model."""
-
-
 MOST_PARAMETERS = 100
 """Of one class: more than this, and no survey tells them class by class."""
 
@@ -81,7 +78,7 @@ class LatentClasses:
     values: Array
     """Reported quantities by class, shape (n_classes, n_reported)."""
     optima: Optima
-    """Where the starts ended: log-likelihoods with the prior answers' pull included."""
+    """Where the starts ended: log-likelihoods with the prior answers' pull included; ends within 0.01 are one."""
     residual: float
     """Largest absolute derivative at the estimate."""
     prior_answers: float
@@ -215,8 +212,7 @@ def class_log_strengths(result: LatentClasses, profiles: Sequence[Profile]) -> A
     EstimationError
         A free-profile model knows nothing of a profile.
     """
-    rows = [log_strengths(c.weights, profiles) for c in result.classes]
-    return np.array(rows)
+    return np.array([centred_log_strengths(c.weights, profiles) for c in result.classes])
 
 
 def respondent_log_strengths(result: LatentClasses, profiles: Sequence[Profile]) -> Array:
@@ -227,20 +223,21 @@ def respondent_log_strengths(result: LatentClasses, profiles: Sequence[Profile])
     return np.asarray(result.memberships @ class_log_strengths(result, profiles))
 
 
-def log_strengths(weights: PriorityWeights, profiles: Sequence[Profile]) -> Array:
-    """Return log-strengths of some profiles under given weights, centred on those profiles, shape (n_profiles,)."""
-    if isinstance(weights, AttributeWeights):
-        coefficients = np.array([weights.coefficients[t.name].value for t in weights.terms])
-        found = term_matrix(weights.terms, profiles) @ coefficients
-    else:
-        known = dict(zip(weights.profiles, (e.value for e in weights.log_strengths), strict=True))
-        missing = [p.id for p in profiles if p not in known]
-        if missing:
-            raise EstimationError(
-                f"the fit has no log-strength of profile '{missing[0]}'; fit attributes to predict profiles that "
-                "nobody was asked about"
-            )
-        found = np.array([known[p] for p in profiles])
+def centred_log_strengths(weights: PriorityWeights, profiles: Sequence[Profile]) -> Array:
+    """Return log-strengths of some profiles under given weights, centred on those profiles, shape (n_profiles,).
+
+    Raises
+    ------
+    EstimationError
+        A free-profile model knows nothing of a profile.
+    """
+    found = log_strengths(weights, profiles)
+    missing = [p.id for p, value in zip(profiles, found, strict=True) if np.isnan(value)]
+    if missing:
+        raise EstimationError(
+            f"the fit has no log-strength of profile '{missing[0]}'; fit attributes to predict profiles that "
+            "nobody was asked about"
+        )
     return np.asarray(found - found.mean())
 
 
@@ -306,7 +303,7 @@ def _fit(
     people = both.split if n_classes > 1 else both.alone
     found, n_failed = search_classes(people, n_classes, n_starts=n_starts, seed=spec.seed, before=before)
     best = found[0]
-    return _result(data, spec, both, people, best, optima_of(found), n_failed), best
+    return _result(data, spec, both, people, best, optima_of([f.objective for f in found]), n_failed), best
 
 
 # --- the result -------------------------------------------------------------------------------------------
@@ -331,7 +328,7 @@ def _result(
     classes = []
     for k in range(n_classes):
         estimates = {
-            name: _estimate(values[k, r], low[k, r], high[k, r]) for r, name in enumerate(assembled.names)
+            name: Estimate.of(values[k, r], low[k, r], high[k, r]) for r, name in enumerate(assembled.names)
         }
         strengths = [estimates[name] for name in assembled.names[:n]]
         weights: PriorityWeights
@@ -347,7 +344,7 @@ def _result(
             )
         classes.append(
             RespondentClass(
-                share=_estimate(shares[k], share_low[k], share_high[k]),
+                share=Estimate.of(shares[k], share_low[k], share_high[k]),
                 weights=weights,
                 others={name: estimates[name] for name in assembled.names[n:]},
                 expected_members=float(state.memberships[:, k].sum()),
@@ -397,7 +394,7 @@ def _intervals(
     if covariance is None:
         why = "some parameters of some class hang on no answers, so there are no intervals"
         return none, none, none[:, 0], none[:, 0], "no intervals", (why,)
-    t = stats.t.ppf((1 + LEVEL) / 2, people.n - 1)
+    t = t_quantile(people.n)
     spread = np.empty_like(values)
     for k in range(n_classes):
         part = slice(k * n_parameters, (k + 1) * n_parameters)
@@ -417,15 +414,11 @@ def _intervals(
     return values - t * spread, values + t * spread, share_low, share_high, method, ()
 
 
-def _estimate(value: float, low: float, high: float) -> Estimate:
-    if np.isnan(low):
-        return Estimate(value=float(value))
-    return Estimate(value=float(value), low=float(low), high=float(high))
-
-
 def _prior_note(spec: Specification, prior: float) -> str:
     if spec.effect_kind is EffectKind.PROFILES:
         what = f"{prior:g} wins and {prior:g} losses of every profile against a ghost profile"
+        if spec.uses_indecision or spec.has_order:
+            what += f" and {2 * prior:g} prior answers for every further parameter"
     else:
         what = f"prior answers of weight {prior:g} in all, spread evenly over comparisons and alternatives"
     return f"each class is kept finite by {what}; where its members never contradict it, its sizes depend on them"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from estimation.assembly import Assembled, assemble
-from estimation.choice_model import ModelCells
+from estimation.choice_model import ModelCells, Optima, parameter_scale
 from estimation.dataset import ChoiceData, Clustering
 from estimation.errors import DidNotConverge, EstimationError
 from estimation.indecision.rule import Evaluated
@@ -27,6 +27,8 @@ _MOST_ITERATIONS = 2000
 _GRADIENT_TOLERANCE = 1e-5
 # Above this the surface was not flat where the ascent ended, and the result is refused.
 _GRADIENT_REFUSED = 1e-2
+# Ends of starts within so many log-likelihood units are the same maximum.
+_SAME = 1e-2
 # Stands for an infinite loss.
 _CLIFF = 1e10
 # Step of the differences that give the observed information, in scaled parameters.
@@ -49,21 +51,13 @@ class Respondents:
     """Of the respondents."""
     free: NDArray[np.bool_]
     """Parameters that answers depend on; a ghost profile's strength is none. Shape (n_parameters,)."""
+    scale: Array
+    """Each parameter's largest part in a predictor, shape (n_parameters,)."""
 
     @property
     def n(self) -> int:
         """Number of respondents with an answer that the model uses."""
         return int(self.table.shape[0])
-
-    @property
-    def scale(self) -> Array:
-        """Each parameter's largest part in a predictor, shape (n_parameters,)."""
-        design = self.cells.design
-        if isinstance(design, np.ndarray):
-            scale = np.abs(design).max(axis=0)
-        else:
-            scale = abs(design).max(axis=0).toarray().ravel()
-        return np.where(scale == 0, 1.0, scale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -129,6 +123,7 @@ def respondents(data: ChoiceData, spec: Specification, *, prior_answers: float) 
         prior=prior,
         names=names,
         free=free,
+        scale=parameter_scale(joined),
     )
 
 
@@ -317,6 +312,22 @@ def ascend(objective: Objective, start: Array) -> Ascent:
             "use fewer classes or attributes, or collect more answers"
         )
     return Ascent(np.asarray(ended.x), -float(ended.fun), residual)
+
+
+def optima_of(reached: Sequence[float]) -> Optima:
+    """Say how far the ends of several starts are apart.
+
+    Parameters
+    ----------
+    reached
+        Log-likelihoods at the ends, the greatest first.
+    """
+    distinct = [reached[0]]
+    for value in reached[1:]:
+        if distinct[-1] - value > _SAME:
+            distinct.append(value)
+    n_best = sum(reached[0] - value <= _SAME for value in reached)
+    return Optima(n_starts=len(reached), n_best=n_best, log_likelihoods=tuple(distinct))
 
 
 def observed_information(objective: Objective, at: Array) -> Array:

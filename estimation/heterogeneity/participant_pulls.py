@@ -128,7 +128,9 @@ def fit_participant_pulls(
     assembled = assemble(data, spec)
     cells = assembled.cells
     check_estimable(cells)
-    pulls = np.array([name.startswith(PULL) and "distance" not in name for name in cells.names], dtype=float)
+    # Groups may be called anything, so what distance adds is told by its whole name.
+    own = [name == PULL or name.startswith(f"{PULL} in ") for name in cells.names]
+    pulls = np.array(own, dtype=float)
     pooled = maximize(cells)
     panel = panel_of(data, spec, assembled)
     if spread is not None:
@@ -153,7 +155,7 @@ def fit_participant_pulls(
         values=values,
         covariance=covariance,
         estimates={
-            name: Estimate(value=float(v), low=float(lo), high=float(hi))
+            name: Estimate.of(v, lo, hi)
             for name, v, lo, hi in zip(assembled.names, values, low, high, strict=True)
         },
         spread=Estimate(value=ended.spread)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,8 +17,8 @@ from estimation.heterogeneity.attendance import Attendance, fit_attendance
 from estimation.heterogeneity.classes import (
     DEFAULT_STARTS,
     ClassTable,
+    centred_log_strengths,
     compare_classes,
-    log_strengths,
     respondent_log_strengths,
 )
 from estimation.heterogeneity.participant_pulls import ParticipantPulls, fit_participant_pulls
@@ -59,8 +59,8 @@ def study_people(
     n_starts: int = DEFAULT_STARTS,
     bootstrap: int = 0,
     draws: int = 256,
-    vote_on: Sequence[Profile] | None = None,
     executor: Executor | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> PeopleStudy:
     """Look at how people differ in every way that the model allows.
 
@@ -74,22 +74,26 @@ def study_people(
         Of :func:`estimation.heterogeneity.attendance.fit_attendance`.
     draws
         Per respondent, of :func:`estimation.heterogeneity.random_coefficients.fit_random_coefficients`.
-    vote_on
-        Profiles to vote on; None for those that were compared, or a sample of 200 of them.
+    progress
+        Told what is looked at next, in words.
 
     Raises
     ------
     EstimationError
         The answers do not name several respondents, or there is no ordinary fit or no classes of this model.
     """
+    tell = progress or (lambda _: None)
     pooled = fit(data, spec)
+    tell("kinds of people")
     classes = compare_classes(data, spec, most=most_classes, n_starts=n_starts)
     notes: list[str] = []
+    tell("what does not count")
     attendance = _if_possible(
         "what does not count",
         notes,
         lambda: fit_attendance(data, spec, bootstrap=bootstrap, executor=executor),
     )
+    tell("the population's distribution")
     population = _if_possible(
         "the population's distribution",
         notes,
@@ -97,11 +101,13 @@ def study_people(
     )
     pulls = None
     if spec.uses_indecision:
+        tell("people's own pulls of indecision")
         pulls = _if_possible(
             "people's own pulls of indecision", notes, lambda: fit_participant_pulls(data, spec)
         )
-    profiles = profiles_to_vote_on(data.profiles if vote_on is None else vote_on, seed=spec.seed)
-    if vote_on is None and len(profiles) < len(data.profiles):
+    tell("votes")
+    profiles = profiles_to_vote_on(data.profiles, seed=spec.seed)
+    if len(profiles) < len(data.profiles):
         notes.append(
             f"the vote is on {len(profiles)} of the {len(data.profiles)} profiles, drawn by seed {spec.seed}"
         )
@@ -118,7 +124,9 @@ def study_people(
             f"{len(ballots)} people's orders, predicted by the {classes.best.n_classes} classes they belong to, so "
             "these orders differ less than people do"
         )
-    votes = vote(ballots, log_strengths(pooled.weights, profiles), [_words(data, p) for p in profiles])
+    votes = vote(
+        ballots, centred_log_strengths(pooled.weights, profiles), [_words(data, p) for p in profiles]
+    )
     if classes.best.n_classes == most_classes > 1:
         notes.append(f"BIC is still falling at {most_classes} classes: there may be more kinds of people")
     return PeopleStudy(

@@ -15,7 +15,7 @@ from estimation.heterogeneity.people import PeopleStudy
 from estimation.heterogeneity.random_coefficients import RandomCoefficients
 from estimation.heterogeneity.voting import Votes
 from estimation.weights import Estimate, ProfileWeights
-from estimation.weights_file import specification_record
+from estimation.weights_file import estimate_record, specification_record
 
 # So many disagreements and profiles are listed in the terminal; the file has all.
 _MOST_LINES = 12
@@ -213,12 +213,16 @@ def _classes_record(found: LatentClasses) -> dict[str, object]:
         "of": list(found.names),
         "kinds": [
             {
-                "share": _estimate(kind.share),
+                "share": estimate_record(kind.share),
                 "expected_members": kind.expected_members,
                 "values": found.values[k].tolist(),
                 "others": _estimates_record(kind.others),
                 "weights": [
-                    {"label": row.label, "detail": row.detail, "log_strength": _estimate(row.log_strength)}
+                    {
+                        "label": row.label,
+                        "detail": row.detail,
+                        "log_strength": estimate_record(row.log_strength),
+                    }
                     for row in weight_rows(kind.weights)
                 ],
             }
@@ -264,7 +268,7 @@ def _population_record(found: RandomCoefficients) -> dict[str, object]:
 def _pulls_record(found: ParticipantPulls) -> dict[str, object]:
     return {
         "estimates": _estimates_record(found.estimates),
-        "spread": _estimate(found.spread),
+        "spread": estimate_record(found.spread),
         "log_likelihood": found.log_likelihood,
         "common_log_likelihood": found.common_log_likelihood,
         "n_parameters": found.n_parameters,
@@ -307,8 +311,4 @@ def _votes_record(study: PeopleStudy) -> dict[str, object]:
 
 
 def _estimates_record(estimates: Mapping[str, Estimate]) -> dict[str, object]:
-    return {name: _estimate(e) for name, e in estimates.items()}
-
-
-def _estimate(estimate: Estimate) -> dict[str, float | None]:
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+    return {name: estimate_record(e) for name, e in estimates.items()}

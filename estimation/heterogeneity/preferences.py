@@ -14,7 +14,8 @@ from scipy import stats
 from estimation.effects import Term, term_matrix, term_named
 from estimation.errors import BadWeights, EstimationError, NoWeight
 from estimation.uncertainty import normal_draws
-from survey.design import Attribute, CategoricalAttribute, Profile
+from estimation.weights import check_value
+from survey.design import Attribute, Profile
 
 Array = NDArray[np.float64]
 
@@ -163,19 +164,7 @@ class PreferenceDistribution:
         used = {f.attribute for t in self.terms for f in t.factors}
         for attribute in (a for a in self.attributes if a.name in used):
             for profile in profiles:
-                value = profile.as_dict().get(attribute.name)
-                if value is None:
-                    raise NoWeight(
-                        f"profile '{profile.id}' has no attribute '{attribute.name}', on which preferences depend"
-                    )
-                if isinstance(attribute, CategoricalAttribute):
-                    if value not in attribute.level_names:
-                        raise NoWeight(
-                            f"no preferences about {attribute.name} = {value!r}; its levels are "
-                            f"{', '.join(attribute.level_names)}"
-                        )
-                elif isinstance(value, bool) or not isinstance(value, int | float):
-                    raise NoWeight(f"attribute '{attribute.name}' needs a number, not {value!r}")
+                check_value(profile.id, attribute, profile.as_dict().get(attribute.name))
 
 
 def population_of_record(

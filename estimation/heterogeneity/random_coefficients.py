@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse, stats
 
 from estimation.assembly import Assembled, assemble
-from estimation.choice_model import PULL, ModelCells, check_estimable, maximize
+from estimation.choice_model import PULL, check_estimable, maximize, parameter_scale
 from estimation.dataset import ChoiceData
 from estimation.effects import EffectKind
 from estimation.errors import EstimationError, Separated
@@ -21,7 +20,7 @@ from estimation.heterogeneity.preferences import PreferenceDistribution
 from estimation.heterogeneity.spread_intervals import SpreadIntervals, reported_covariance
 from estimation.indecision.rao_kupper import RaoKupper
 from estimation.specification import Regularize, Specification
-from estimation.uncertainty import LEVEL, few_clusters_note
+from estimation.uncertainty import few_clusters_note, t_quantile
 from estimation.weights import Estimate
 
 Array = NDArray[np.float64]
@@ -161,7 +160,7 @@ def fit_random_coefficients(
             "Fit attributes (--effects attributes) or fewer of them"
         )
     pooled = maximize(cells)
-    scale = _scale(cells)
+    scale = parameter_scale(cells)
     end = settled(
         panel.scaled(scale),
         varying,
@@ -242,15 +241,6 @@ def _varying(assembled: Assembled, spec: Specification, random_pull: bool | None
     return np.array(varying, dtype=np.intp)
 
 
-def _scale(cells: ModelCells) -> Array:
-    """Return each parameter's largest part in a predictor, so that years and drinks are alike."""
-    if sparse.issparse(cells.design):
-        scale = np.asarray(abs(sparse.csr_array(cells.design)).max(axis=0).toarray()).ravel()
-    else:
-        scale = np.abs(np.asarray(cells.design)).max(axis=0)
-    return np.asarray(np.where(scale == 0, 1.0, scale))
-
-
 def _result(
     data: ChoiceData,
     spec: Specification,
@@ -277,7 +267,7 @@ def _result(
     mean = turn @ population.mean
     covariance = turn @ population.covariance @ turn.T
     mean_covariance = turn @ estimated[:k, :k] @ turn.T
-    quantile = float(stats.t.ppf((1 + LEVEL) / 2, panel.n_people - 1))
+    quantile = t_quantile(panel.n_people)
     half = quantile * np.sqrt(np.diag(mean_covariance))
     interval = SpreadIntervals(
         mean=mean,
@@ -313,17 +303,14 @@ def _result(
         mean=mean,
         mean_covariance=mean_covariance,
         covariance=covariance,
-        means={
-            name: Estimate(value=float(m), low=float(m - h), high=float(m + h))
-            for name, m, h in zip(names, mean, half, strict=True)
-        },
+        means={name: Estimate.of(m, m - h, m + h) for name, m, h in zip(names, mean, half, strict=True)},
         spreads={name: interval.spread(i) for i, name in enumerate(names)},
         correlations={
             (names[i], names[j]): interval.correlation(i, j) for i in range(len(names)) for j in range(i)
         },
         positive_shares={name: interval.positive_share(i) for i, name in enumerate(names)},
         others={
-            assembled.names[row]: Estimate(value=float(c), low=float(c - h), high=float(c + h))
+            assembled.names[row]: Estimate.of(c, c - h, c + h)
             for row, c, h in zip(other_rows, common_values, common_half, strict=True)
         },
         respondents=panel.names,

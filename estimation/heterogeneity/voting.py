@@ -183,13 +183,11 @@ def vote(
     )
 
 
-def profiles_to_vote_on(
-    profiles: Sequence[Profile], *, seed: int, most: int = MOST_PROFILES
-) -> tuple[Profile, ...]:
+def profiles_to_vote_on(profiles: Sequence[Profile], *, seed: int) -> tuple[Profile, ...]:
     """Return all profiles of a study, or a seeded sample of them where there are too many to compare each pair."""
-    if len(profiles) <= most:
+    if len(profiles) <= MOST_PROFILES:
         return tuple(profiles)
-    chosen = np.sort(np.random.default_rng(seed).choice(len(profiles), size=most, replace=False))
+    chosen = np.sort(np.random.default_rng(seed).choice(len(profiles), size=MOST_PROFILES, replace=False))
     return tuple(profiles[i] for i in chosen)
 
 

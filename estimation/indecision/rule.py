@@ -28,7 +28,7 @@ class CellTerms:
     attribute: NDArray[np.intp]
     """Number of the attribute that each term belongs to, shape (n_terms,)."""
     first: Array
-    """What being shown first (left) adds to a profile, shape (n_cells, 0 or 1)."""
+    """What being shown first (left) adds, shape (n_cells, n_orders): no column, one, or one per group."""
     pull: Array
     """What the pull of indecision depends on, shape (n_cells, n_pulls): a constant, then covariates."""
 
@@ -93,12 +93,12 @@ class Rule(Protocol):
         """
 
 
-def difference_design(cells: CellTerms, *, n_extra: int = 0) -> Array:
+def difference_design(cells: CellTerms) -> Array:
     """Return the design of predictors (d, pull): difference of log-strengths, left minus right, then the pull."""
     zero = np.zeros_like
     d = np.hstack([cells.left - cells.right, cells.first, zero(cells.pull)])
     pull = np.hstack([zero(cells.left), zero(cells.first), cells.pull])
-    return np.pad(np.stack([d, pull], axis=1), ((0, 0), (0, 0), (0, n_extra)))
+    return np.stack([d, pull], axis=1)
 
 
 def utility_design(cells: CellTerms) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from estimation.bradley_terry import choix_strengths
+from estimation.bradley_terry import by_choix, pair_counts
 from estimation.dataset import LEFT, RIGHT, Clustering, choice_data, tally
 from estimation.errors import NotConnected, Separated
 from estimation.fitting import fit as fit_model
@@ -163,7 +163,7 @@ def test_the_ghost_is_symmetric_and_does_not_depend_on_unrelated_profiles(n_unre
         wins = np.zeros((2 + n_unrelated, 2 + n_unrelated))
         wins[0, 1], wins[1, 0] = first, second
         wins[2:, 2:] = 1 - np.eye(n_unrelated)
-        got = choix_strengths(csr_array(wins), ghost=0.5)
+        got = by_choix(pair_counts(csr_array(wins)).with_ghost(0.5)).values
         return got[0] - got[1]
 
     assert contrast(7, 3) == pytest.approx(0.8006939219909393, abs=1e-9)

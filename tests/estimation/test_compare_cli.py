@@ -27,6 +27,7 @@ def test_the_table_names_refusals_rules_and_what_to_prefer(answers, capsys):
     out = capsys.readouterr().out
     assert "davidson           refused: the answers fall into" in out
     assert "Prefer min-delta" in out
+    assert "Fit it: equipoise estimate fit" in out
     assert "Rules:" in out
     assert "Conventions for indecision" in out
 
@@ -89,3 +90,12 @@ def test_options_of_answers_are_refused_for_counts(tmp_path, capsys):
 def test_help_shows_an_example(capsys):
     assert run(["estimate", "compare", "--help"]) == 0
     assert "equipoise estimate compare answers.csv" in capsys.readouterr().out
+
+
+def test_a_picture_of_held_out_answers_is_refused_at_once_where_nobody_can_be_held_out(tmp_path, capsys):
+    counts, plot = tmp_path / "counts.csv", tmp_path / "comparison.svg"
+    counts.write_text("left,right,left_chosen,right_chosen\nA,B,3,2\nB,C,4,1\nA,C,2,2\n", encoding="utf-8")
+
+    assert run(["estimate", "compare", str(counts), "--plot", str(plot)]) == 2
+    assert "leave --plot out" in capsys.readouterr().err
+    assert not plot.exists()

@@ -28,6 +28,8 @@ def test_counts_are_read_with_the_side_shown_first(counts):
 def test_counts_can_be_fitted_on_the_command_line(counts, capsys):
     assert run(["estimate", "fit", str(counts), "--model", "davidson"]) == 0
     assert "weight 1" in capsys.readouterr().out
+    assert run(["estimate", "fit", str(counts)]) == 0
+    assert capsys.readouterr().out.startswith("bradley-terry")
     assert run(["estimate", "fit", str(counts), "--model", "davidson", "--arm", "main"]) == 2
     assert "--arm needs a file of answers" in capsys.readouterr().err
 

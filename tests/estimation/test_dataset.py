@@ -13,7 +13,6 @@ from estimation.dataset import (
     choice_data,
     counted,
     of_clusters,
-    regrouped,
     tally,
 )
 from estimation.errors import EstimationError
@@ -103,16 +102,12 @@ def test_counting_agrees_with_counting_by_hand(answers_from_wins):
     assert data.n_clusters == 5
 
 
-def test_clusters_can_be_split_and_grouped(answers_from_wins):
+def test_clusters_can_be_split(answers_from_wins):
     data = choice_data(answers_from_wins({("a", "b"): 3, ("b", "a"): 2}, {("a", "b"): 4}))
     some = of_clusters(data, np.array([0, 3]))
-    grouped = regrouped(data, ["x", "y", "x", None, "y"])
 
     assert some.cluster_names == (data.cluster_names[0], data.cluster_names[3])
     assert some.n_answers == data.by_cluster[[0, 3]].sum()
-    assert grouped.groups == ("x", "y")
-    assert grouped.n_answers == data.n_answers - data.by_cluster[[3]].sum()
-    assert "1 respondents without a known group" in grouped.notes[-1]
 
 
 def test_rows_that_are_no_choice_are_named_and_not_counted_as_indecision(answers_from_wins):

@@ -283,8 +283,8 @@ def test_a_profile_joined_to_one_other_moves_the_others_only_through_the_common_
 def test_log_strengths_sum_to_zero_in_every_draw():
     fitted = of_profiles(counted("abcd", *PAIRS, COUNTS), Model.DAVIDSON)
 
-    assert fitted.draws.shape == (200, 5)
-    assert fitted.draws[:, :4].sum(axis=1) == pytest.approx(np.zeros(200), abs=1e-9)
+    assert fitted.draws.shape == (1000, 5)
+    assert fitted.draws[:, :4].sum(axis=1) == pytest.approx(np.zeros(1000), abs=1e-9)
     assert np.cov(fitted.draws.T)[:4, :4] == pytest.approx(fitted.covariance[:4, :4], abs=0.03)
 
 
@@ -410,3 +410,30 @@ def test_each_group_has_its_own_pull_of_indecision(study_2):
 def test_choices_that_do_not_go_together_are_refused_in_words(study_2, choices, complaint):
     with pytest.raises(EstimationError, match=complaint):
         fit(choice_data(study_2), Specification(**choices))
+
+
+@pytest.mark.parametrize("model", [Model.MIN_U, Model.MAX_U, Model.DAVIDSON])
+def test_the_pull_belongs_to_the_reported_strengths_whichever_profile_comes_first(model):
+    # A rule against utilities has an origin in common with its pull; centring one must move the other.
+    plain = of_profiles(counted("abcd", *PAIRS, COUNTS), model, n_starts=12)
+    new = [2, 0, 3, 1]
+    turned = of_profiles(
+        counted("bdac", *(np.array(new)[side] for side in PAIRS), COUNTS), model, n_starts=12
+    )
+
+    assert turned.log_likelihood == pytest.approx(plain.log_likelihood, abs=1e-6)
+    tolerance = 1e-3 if model is Model.MAX_U else 1e-8  # Its likelihood has kinks.
+    assert strengths(turned) == pytest.approx(strengths(plain), abs=tolerance)
+    assert turned.indecision.value == pytest.approx(plain.indecision.value, abs=tolerance)
+
+
+def test_each_group_has_its_own_order_effect(study_2):
+    data = choice_data(
+        study_2, group_of=lambda a: "even" if int(a.respondent.rpartition("-")[2]) % 2 == 0 else "odd"
+    )
+    apart = fit(data, Specification(model=Model.MIN_DELTA, order_by_group=True, pull_by_group=True))
+    common = fit(data, Specification(model=Model.MIN_DELTA, order_effect=True, pull_by_group=True))
+
+    assert {"shown first in even", "shown first in odd"} <= set(apart.others)
+    assert apart.n_parameters == common.n_parameters + 1
+    assert apart.log_likelihood >= common.log_likelihood

@@ -128,3 +128,8 @@ def test_a_file_of_ones_own_comes_before_a_shipped_design_of_that_name(tmp_path,
 def test_help_has_an_example(capsys):
     assert run(["estimate", "plan", "--help"]) == 0
     assert "equipoise estimate plan kidney-8" in capsys.readouterr().out
+
+
+def test_more_people_than_memory_holds_are_bad_input(capsys):
+    assert run(["estimate", "plan", "kidney-8", "--people", "50,100000000000"]) == 2
+    assert "100000000000 is too many" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 from estimation.dataset import choice_data
 from estimation.errors import BadWeights, NoWeight
 from estimation.fitting import fit
-from estimation.results import Model
+from estimation.specification import Model
 from estimation.weights_file import read_weights, write_weights
 from survey.design import Profile
 from survey.design_file import example_design
@@ -28,6 +28,20 @@ def test_weights_survive_writing_and_reading(study_1_fit, tmp_path):
     assert again.weights == study_1_fit.weights
     assert again.model == "min-delta"
     assert again.design_hashes == ("abc",)
+
+
+def test_a_file_s_joint_draws_become_weights_that_vary_as_the_fit_says(answers_from_wins, tmp_path):
+    fitted = fit(choice_data(answers_from_wins({("a", "b"): 7, ("b", "a"): 3})), Model.BRADLEY_TERRY)
+    path = tmp_path / "weights.json"
+    write_weights(path, fitted, design_hashes=(), manifest={})
+
+    drawn = read_weights(path).drawn_weights()
+
+    assert len(drawn) == len(fitted.draws)
+    assert drawn[3].profiles == fitted.weights.profiles
+    assert [e.value for e in drawn[3].log_strengths] == fitted.draws[3].tolist()
+    profile = fitted.weights.profiles[0]
+    assert len({w.weight(profile) for w in drawn}) > 1
 
 
 def test_profile_weights_survive_writing_and_reading(answers_from_wins, tmp_path):

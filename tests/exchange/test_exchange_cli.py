@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from estimation.dataset import choice_data
 from estimation.fitting import fit
-from estimation.results import Model
+from estimation.specification import Model
 from estimation.weights_file import write_weights
 from exchange.cli import group
 from exchange.errors import BadRequest

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.optimize import minimize
 
 from estimation.assembly import assemble
-from estimation.dataset import Clustering, choice_data, counted, regrouped, tally
+from estimation.dataset import Clustering, choice_data, counted, tally
 from estimation.effects import EffectKind
 from estimation.errors import EstimationError
 from estimation.fitting import fit
@@ -20,8 +22,11 @@ DAVIDSON = Specification(model=Model.DAVIDSON)
 STRENGTHS = np.array([1.2, 0.4, -0.4, -1.2])
 
 
-def planted(n_people, n_answers, *, spread, pull=-0.7, seed=0):
-    """Answers to comparisons of four profiles by people who share strengths, and each one's pull."""
+def planted(n_people, n_answers, *, spread, pull=-0.7, seed=0, grouped=False):
+    """Answers to comparisons of four profiles by people who share strengths, and each one's pull.
+
+    ``grouped`` tells apart those whose pull is below the middle and those whose pull is above.
+    """
     rng = np.random.default_rng(seed)
     own = pull + spread * rng.standard_normal(n_people)
     person = np.repeat(np.arange(n_people), n_answers)
@@ -40,6 +45,8 @@ def planted(n_people, n_answers, *, spread, pull=-0.7, seed=0):
         cluster=person,
         clustering=Clustering.RESPONDENT,
         cluster_names=tuple(f"person {i}" for i in range(n_people)),
+        group=(own > pull)[person] if grouped else None,
+        groups=("low", "high") if grouped else ("",),
     )
     return data, own
 
@@ -200,14 +207,25 @@ def test_swapping_sides_and_the_order_of_people_change_nothing():
 
 def test_groups_may_have_pulls_around_which_their_respondents_differ():
     # Two groups of people whose pulls differ by 2 on average.
-    data, own = planted(80, 20, spread=1.5, seed=8)
-    grouped = regrouped(data, ["high" if pull > -0.7 else "low" for pull in own])
+    data, _ = planted(80, 20, spread=1.5, seed=8)
+    grouped, _ = planted(80, 20, spread=1.5, seed=8, grouped=True)
     spec = Specification(model=Model.DAVIDSON, pull_by_group=True)
 
     fitted = fit_participant_pulls(grouped, spec)
 
     assert fitted.estimates["indecision in high"].value > fitted.estimates["indecision in low"].value + 1
     assert fitted.spread.value < fit_participant_pulls(data, DAVIDSON).spread.value
+
+
+def test_what_groups_are_called_makes_no_difference():
+    data, _ = planted(40, 15, spread=1.0, seed=8, grouped=True)
+    spec = Specification(model=Model.DAVIDSON, pull_by_group=True)
+
+    plain = fit_participant_pulls(data, spec)
+    renamed = fit_participant_pulls(replace(data, groups=("near", "long distance")), spec)
+
+    assert renamed.values.tolist() == plain.values.tolist()
+    assert renamed.departures.tolist() == plain.departures.tolist()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,66 @@
+"""Files written by commands: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from estimation.commands.writing import write_text
+
+
+def test_a_written_file_holds_the_text_and_leaves_nothing_beside_it(tmp_path):
+    path = tmp_path / "weights.json"
+    write_text(path, "young → old\n")
+
+    assert path.read_bytes() == "young → old\n".encode()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "weights.json"
+    path.write_text("old", encoding="utf-8")
+
+    def interrupted(self: Path, target: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_text(path, "new")
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_write_names_the_file_that_was_asked_for(tmp_path, monkeypatch):
+    def full(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_text(tmp_path / "weights.json", "new")
+    assert caught.value.filename == str(tmp_path / "weights.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_a_link_and_the_file_keeps_its_permissions(tmp_path):
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    real.write_text("old", encoding="utf-8")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    write_text(link, "new")
+
+    assert link.is_symlink()
+    assert real.read_text(encoding="utf-8") == "new"
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    read, write = os.pipe()
+    try:
+        write_text(Path(f"/dev/fd/{write}"), "through\n")
+        assert os.read(read, 100) == b"through\n"
+    finally:
+        os.close(read)
+        os.close(write)
