@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimation.assembly import Assembled, assemble
-from estimation.choice_model import check_estimable
 from estimation.connectivity import connectivity
 from estimation.dataset import INDECISION, LEFT, RIGHT, ChoiceData, Clustering, Indices, tally
 from estimation.effects import EffectKind, Term, term_matrix, term_named
 from estimation.errors import EstimationError, NotConnected, NotIdentified, NoWeight
+from estimation.existence import check_estimable
 from estimation.planned_study import PlannedStudy
 from estimation.specification import Model, Specification
 from estimation.weights import AttributeWeights, Estimate, PriorityWeights, ProfileWeights

@@ -304,8 +304,20 @@ def counted(
         Shape (n_pairs, 3): left chosen, right chosen, indecision. Every answer is its own cluster.
     indecision_offered
         None: offered if there is any indecision.
+
+    Raises
+    ------
+    EstimationError
+        A name stands twice, the counts do not have three columns, or one of them is negative.
     """
     table = np.asarray(counts, dtype=float)
+    if table.ndim != 2 or table.shape[1] != 3:
+        raise EstimationError(
+            f"counts have the shape {table.shape}; give three columns: left chosen, right chosen, indecision"
+        )
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if list(names).count(name) > 1)
+        raise EstimationError(f"profile '{twice}' is named twice; give every profile one name")
     if not profiles:
         attributes, profiles = named_profiles(names)
     offered = bool(table[:, INDECISION].sum() > 0) if indecision_offered is None else indecision_offered

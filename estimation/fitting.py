@@ -20,26 +20,17 @@ from estimation.bradley_terry import (
     pair_counts,
 )
 from estimation.bradley_terry_spread import answers_used, strength_spread
-from estimation.choice_model import (
-    PULL,
-    Maximum,
-    Optima,
-    check_estimable,
-    check_identified,
-    check_settled,
-    maximize,
-    parameter_scale,
-    search,
-)
+from estimation.choice_model import PULL, Maximum, Optima, maximize, parameter_scale, search
 from estimation.connectivity import Connectivity, check_connected, connectivity
 from estimation.dataset import ChoiceData
-from estimation.effects import EffectKind
+from estimation.effects import EffectKind, Term
 from estimation.errors import DidNotConverge, EstimationError, NotConnected, NotIdentified, Separated
+from estimation.existence import check_estimable, check_identified, check_settled
 from estimation.large_bradley_terry import newton_by_gradients
 from estimation.results import Checks, Fit, Gate, Outcome, indecision_note
 from estimation.specification import Model, Regularize, Specification
-from estimation.uncertainty import Intervals, quasi_variances, uncertainty
-from estimation.weights import AttributeWeights, Estimate, ProfileWeights
+from estimation.uncertainty import Intervals, Uncertainty, quasi_variances, uncertainty
+from estimation.weights import AttributeWeights, Estimate, PriorityWeights, ProfileWeights
 
 Array = NDArray[np.float64]
 
@@ -97,53 +88,22 @@ def fit(
         _check_settled(assembled, maximum, prior)
     checks = _checks(assembled, maximum, optima)
     spread = uncertainty(assembled.cells, maximum, assembled.report, intervals, executor)
-    values = assembled.report @ maximum.values
-    estimates = {
-        name: Estimate(value=float(v), low=float(lo), high=float(hi))
-        for name, v, lo, hi in zip(assembled.names, values, spread.low, spread.high, strict=True)
-    }
-    n = assembled.n_strengths
-    strengths = [estimates[name] for name in assembled.names[:n]]
-    is_profiles = spec.effect_kind is EffectKind.PROFILES
-    quasi = None
-    if is_profiles and n <= _MOST_QUASI and spread.covariance is not None:
-        quasi = quasi_variances(spread.covariance[:n, :n])
-    return Fit(
-        specification=spec,
-        weights=ProfileWeights(
-            attributes=data.attributes, profiles=data.profiles, log_strengths=tuple(strengths)
-        )
-        if is_profiles
-        else AttributeWeights(
-            attributes=data.attributes,
-            terms=assembled.terms,
-            coefficients=dict(zip(assembled.names[:n], strengths, strict=True)),
-        ),
-        indecision=estimates.get(PULL),
-        others={name: estimates[name] for name in assembled.names[n:]},
+    return _result(
+        data,
+        spec,
+        gate,
+        spread,
         names=assembled.names,
-        values=values,
-        covariance=spread.covariance,
-        quasi_variances=quasi,
-        draws=spread.draws,
-        draws_from=spread.draws_from,
+        values=assembled.report @ maximum.values,
+        n_strengths=assembled.n_strengths,
+        terms=assembled.terms,
         log_likelihood=maximum.log_likelihood,
         n_parameters=_n_free(assembled, maximum, data),
         n_answers=assembled.n_answers,
-        n_indecisions=data.n_indecisions,
-        clustering=data.clustering,
         n_clusters=assembled.cells.n_clusters,
-        interval_method=spread.method,
         prior_answers=prior,
-        gate=gate,
         checks=checks,
-        notes=(
-            *([gate.reason] if gate.reason else []),
-            *data.notes,
-            *(() if spec.uses_indecision else indecision_note(data, half_wins=spec.half_wins)),
-            *_optima_note(optima),
-            *spread.notes,
-        ),
+        notes=_optima_note(optima),
     )
 
 
@@ -167,40 +127,91 @@ def _fit_strengths(
     checks = _strengths_checks(found, information_rank(whole, found.values), answers.n_answers)
     spread = strength_spread(answers, pairs, found.values, intervals, ghost=prior, executor=executor)
     values = found.values[:n] - found.values[:n].mean()
-    strengths = tuple(
-        Estimate(value=float(v), low=float(lo), high=float(hi))
-        for v, lo, hi in zip(values, spread.low, spread.high, strict=True)
-    )
-    quasi = None
-    if spread.covariance is not None and n <= _MOST_QUASI:
-        quasi = quasi_variances(spread.covariance)
     # A profile beside itself is chosen on either side alike.
     beside_itself = float(answers.times.reshape(-1, 3)[data.left == data.right].sum())
+    return _result(
+        data,
+        spec,
+        gate,
+        spread,
+        names=data.names,
+        values=values,
+        n_strengths=n,
+        terms=(),
+        log_likelihood=float(log_likelihood(pairs, values)) - beside_itself * float(np.log(2)),
+        n_parameters=n - 1,
+        n_answers=answers.n_answers,
+        n_clusters=answers.n_clusters,
+        prior_answers=prior,
+        checks=checks,
+        notes=[],
+    )
+
+
+def _result(
+    data: ChoiceData,
+    spec: Specification,
+    gate: Gate,
+    spread: Uncertainty,
+    *,
+    names: tuple[str, ...],
+    values: Array,
+    n_strengths: int,
+    terms: tuple[Term, ...],
+    log_likelihood: float,
+    n_parameters: int,
+    n_answers: int,
+    n_clusters: int,
+    prior_answers: float,
+    checks: Checks,
+    notes: Sequence[str],
+) -> Fit:
+    """Put a fit together; see :class:`estimation.results.Fit` for the meaning of each part."""
+    reported = list(map(Estimate.of, values, spread.low, spread.high))
+    strengths, others = (
+        reported[:n_strengths],
+        dict(zip(names[n_strengths:], reported[n_strengths:], strict=True)),
+    )
+    weights: PriorityWeights
+    quasi = None
+    if spec.effect_kind is EffectKind.PROFILES:
+        weights = ProfileWeights(
+            attributes=data.attributes, profiles=data.profiles, log_strengths=tuple(strengths)
+        )
+        if n_strengths <= _MOST_QUASI and spread.covariance is not None:
+            quasi = quasi_variances(spread.covariance[:n_strengths, :n_strengths])
+    else:
+        weights = AttributeWeights(
+            attributes=data.attributes,
+            terms=terms,
+            coefficients=dict(zip(names[:n_strengths], strengths, strict=True)),
+        )
     return Fit(
         specification=spec,
-        weights=ProfileWeights(attributes=data.attributes, profiles=data.profiles, log_strengths=strengths),
-        indecision=None,
-        others={},
-        names=data.names,
+        weights=weights,
+        indecision=others.get(PULL),
+        others=others,
+        names=names,
         values=values,
         covariance=spread.covariance,
         quasi_variances=quasi,
         draws=spread.draws,
         draws_from=spread.draws_from,
-        log_likelihood=float(log_likelihood(pairs, values)) - beside_itself * float(np.log(2)),
-        n_parameters=n - 1,
-        n_answers=answers.n_answers,
+        log_likelihood=log_likelihood,
+        n_parameters=n_parameters,
+        n_answers=n_answers,
         n_indecisions=data.n_indecisions,
         clustering=data.clustering,
-        n_clusters=answers.n_clusters,
+        n_clusters=n_clusters,
         interval_method=spread.method,
-        prior_answers=prior,
+        prior_answers=prior_answers,
         gate=gate,
         checks=checks,
         notes=(
             *([gate.reason] if gate.reason else []),
             *data.notes,
-            *indecision_note(data, half_wins=spec.half_wins),
+            *(() if spec.uses_indecision else indecision_note(data, half_wins=spec.half_wins)),
+            *notes,
             *spread.notes,
         ),
     )

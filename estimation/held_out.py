@@ -10,17 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimation.assembly import GHOST, Assembled, assemble
-from estimation.choice_model import (
-    ModelCells,
-    check_estimable,
-    maximize,
-    probabilities_at,
-    search,
-)
+from estimation.choice_model import ModelCells, maximize, probabilities_at, search
 from estimation.connectivity import connectivity
 from estimation.dataset import INDECISION, ChoiceData, Clustering, of_clusters
 from estimation.effects import EffectKind
 from estimation.errors import DidNotConverge, EstimationError, NotIdentified, Separated
+from estimation.existence import check_estimable
 from estimation.fitting import fit
 from estimation.model_quality import CalibrationBin, calibration_table, directions_of, parameters_of
 from estimation.results import Fit

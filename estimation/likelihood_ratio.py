@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse, stats
 
 from estimation.assembly import Assembled, assemble
-from estimation.choice_model import check_estimable, maximize
+from estimation.choice_model import maximize
 from estimation.connectivity import connectivity
 from estimation.dataset import ChoiceData
 from estimation.effects import EffectKind, Shape
 from estimation.errors import EstimationError
+from estimation.existence import check_estimable
 from estimation.specification import Specification
 from estimation.uncertainty import sandwich
 

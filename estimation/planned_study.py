@@ -17,10 +17,11 @@ from scipy import optimize, sparse, stats
 from scipy.special import expit, logit
 
 from estimation.assembly import Assembled
-from estimation.choice_model import ModelCells, check_estimable, maximize, maximize_tables, with_counts
+from estimation.choice_model import ModelCells, maximize, maximize_tables, with_counts
 from estimation.dataset import INDECISION, LEFT, RIGHT, Indices
 from estimation.effects import EffectKind
 from estimation.errors import DidNotConverge, EstimationError, NotIdentified, Separated
+from estimation.existence import check_estimable
 from estimation.uncertainty import t_quantile
 from survey.design import ComparisonKind
 

@@ -12,10 +12,11 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from estimation.assembly import assemble
-from estimation.choice_model import PULL, check_estimable, maximize
+from estimation.choice_model import PULL, maximize
 from estimation.dataset import ChoiceData
 from estimation.effects import EffectKind
 from estimation.errors import DidNotConverge, EstimationError
+from estimation.existence import check_estimable
 from estimation.heterogeneity.panel import Panel, panel_of
 from estimation.indecision.rao_kupper import RaoKupper
 from estimation.specification import Regularize, Specification
@@ -115,7 +116,7 @@ def fit_participant_pulls(
     EstimationError
         The model has no pull that may be any number, or the answers do not name their respondents.
     NotIdentified, Separated
-        As of :func:`estimation.choice_model.check_estimable`.
+        As of :func:`estimation.existence.check_estimable`.
     DidNotConverge
         The maximum was not reached.
 

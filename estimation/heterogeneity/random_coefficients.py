@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimation.assembly import Assembled, assemble
-from estimation.choice_model import PULL, check_estimable, maximize, parameter_scale
+from estimation.choice_model import PULL, maximize, parameter_scale
 from estimation.dataset import ChoiceData
 from estimation.effects import EffectKind
 from estimation.errors import EstimationError, Separated
+from estimation.existence import check_estimable
 from estimation.heterogeneity.marginal_likelihood import Frozen, Population
 from estimation.heterogeneity.panel import panel_of
 from estimation.heterogeneity.population_search import Settled, fresh, settled
@@ -138,7 +139,7 @@ def fit_random_coefficients(
     EstimationError
         The model has no random coefficients of this kind, or the answers do not name their respondents.
     NotIdentified, Separated
-        As of :func:`estimation.choice_model.check_estimable`.
+        As of :func:`estimation.existence.check_estimable`.
     DidNotConverge
         Respondents seem to answer by rules without exception, or the maximum was not reached.
 

@@ -7,12 +7,12 @@ from scipy import sparse
 from estimation.choice_model import (
     ModelCells,
     _likelihood,
-    check_estimable,
     compact,
     log_likelihood_at,
     maximize,
     maximize_tables,
 )
+from estimation.existence import check_estimable
 from estimation.indecision.davidson import Davidson
 from estimation.indecision.rao_kupper import RaoKupper
 from estimation.indecision.rule import CellTerms

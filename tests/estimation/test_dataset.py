@@ -82,6 +82,19 @@ def test_counts_of_a_published_table_are_kept_as_they_are():
     assert not counted("ab", [0], [1], [[3, 2, 0]]).offered.any()
 
 
+@pytest.mark.parametrize(
+    ("names", "counts", "complaint"),
+    [
+        ("aa", [[3, 2, 0]], "'a' is named twice"),
+        ("ab", [[3, 2]], "three columns"),
+        ("ab", [3, 2, 0], "three columns"),
+    ],
+)
+def test_counts_that_cannot_be_told_apart_are_refused(names, counts, complaint):
+    with pytest.raises(EstimationError, match=complaint):
+        counted(names, [0], [1], counts)
+
+
 def test_counting_agrees_with_counting_by_hand(answers_from_wins):
     answer_set = answers_from_wins({("a", "b"): 3, ("b", "a"): 2}, {("a", "b"): 4})
     data = choice_data(answer_set)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from estimation.assembly import assemble
-from estimation.choice_model import check_estimable
 from estimation.dataset import ChoiceData, Clustering, tally
 from estimation.effects import EffectKind, Shape
 from estimation.errors import EstimationError, NotIdentified, Separated
+from estimation.existence import check_estimable
 from estimation.fitting import fit
 from estimation.results import Outcome
 from estimation.specification import Model, Regularize, Specification

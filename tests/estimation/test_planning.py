@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from estimation.assumptions import PUBLISHED, Assumed, planned_study
-from estimation.choice_model import check_estimable, with_counts
+from estimation.choice_model import with_counts
 from estimation.dataset import INDECISION, Clustering, tally
 from estimation.effects import EffectKind
 from estimation.errors import EstimationError, NotConnected, NotIdentified, Separated
+from estimation.existence import check_estimable
 from estimation.fitting import fit
 from estimation.planned_study import People, choice_probabilities, of_design_effect, of_spread
 from estimation.planning import Plan, PlanPoint, Simulated, Wanted, _schedule, plan
