@@ -59,7 +59,8 @@ _MOST_COMPARED = 100
 @click.option(
     "--respondents",
     type=click.Path(path_type=Path),
-    help="CSV with the column 'respondent' and properties of respondents.",
+    help="CSV with the column 'respondent' and properties of respondents, or a bundle's statements.csv: then the "
+    "column is the name of a question.",
 )
 @click.option("--pull-by-group", is_flag=True, help="Give each group its own pull of indecision.")
 @click.option("--effects-by-group", is_flag=True, help="Give each group its own attribute effects.")

@@ -12,6 +12,7 @@ from survey.answers import AnswerSet
 from survey.answers_file import read_answers, read_rows
 from survey.design import StudyDesign, design_hash
 from survey.design_file import example_with_hash, read_design
+from survey.questionnaire import PREFER_NOT_TO_SAY
 
 _SQLITE = b"SQLite format 3\0"
 
@@ -95,7 +96,8 @@ def answer_hashes(answer_set: AnswerSet) -> tuple[str, ...]:
 def read_respondent_column(path: Path, column: str) -> Mapping[str, str]:
     """Return a property of respondents from a CSV file with the columns ``respondent`` and ``column``.
 
-    Respondents with an empty cell are left out.
+    Of a bundle's ``statements.csv``, which has a row per question, ``column`` names the question. Respondents with
+    an empty cell, or who would rather not say, are left out.
 
     Raises
     ------
@@ -103,14 +105,26 @@ def read_respondent_column(path: Path, column: str) -> Mapping[str, str]:
         A column is missing, or a respondent has two values.
     """
     found: dict[str, str] = {}
+    questions: dict[str, None] = {}
     for line, row in read_rows(path):
-        for name in ("respondent", column):
+        has_questions = column not in row and {"question", "value"} <= row.keys()
+        for name in ("respondent", "value" if has_questions else column):
             if name not in row:
                 raise EstimationError(f"{path}: has no column '{name}'; it has {', '.join(row)}")
-        value = row[column].strip()
+        if has_questions:
+            questions[row["question"]] = None
+            if row["question"] != column:
+                continue
+        value = row["value" if has_questions else column].strip()
+        if value == PREFER_NOT_TO_SAY:
+            continue
         if value and found.setdefault(row["respondent"], value) != value:
             raise EstimationError(
                 f"{path}:{line}: respondent {row['respondent']} has two values of '{column}': "
                 f"{found[row['respondent']]} and {value}"
             )
+    if questions and column not in questions:
+        raise EstimationError(
+            f"{path}: nobody was asked '{column}'; the questions are {', '.join(questions)}"
+        )
     return found

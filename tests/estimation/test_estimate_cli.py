@@ -195,3 +195,33 @@ def test_one_respondents_intervals_are_said_to_be_about_that_respondent(answers,
 
     assert run(["estimate", "fit", str(path)]) == 0
     assert "all answers are one respondent's" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["a column each", "a row per question"])
+def test_effects_by_a_property_of_respondents(kind, shared, tmp_path, capsys):
+    from survey.published_answers import import_published
+
+    people = import_published("mcelfresh2021", shared("data/humans/study_2_indecisive.csv"))
+    path, of_respondents = tmp_path / "answers.csv", tmp_path / "respondents.csv"
+    write_answers(path, people)
+    names = sorted({a.respondent for a in people.answers})
+    gender = {name: ("woman", "man", "prefer-not-to-say")[i % 3] for i, name in enumerate(names)}
+    if kind == "a column each":
+        lines = ["respondent,gender", *(f"{n},{g if '-' not in g else ''}" for n, g in gender.items())]
+    else:
+        lines = [
+            "respondent,question,value",
+            *(f"{n},gender,{g}" for n, g in gender.items()),
+            f"{names[0]},age,40",
+        ]
+    of_respondents.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = ["--group-by", "gender", "--respondents", str(of_respondents), "--effects-by-group", "--json"]
+
+    assert run(["estimate", "fit", str(path), *options]) == 0
+
+    fitted = json.loads(capsys.readouterr().out)
+    (later,) = {name.split(" in ")[1] for name in fitted["other_parameters"]}
+    assert later in ("man against woman", "woman against man")
+    assert any("without a known group left out" in note for note in fitted["fit"]["notes"])
+    assert run(["estimate", "fit", str(path), "--group-by", "height", *options[2:]]) == 2
+    assert "height" in capsys.readouterr().err
