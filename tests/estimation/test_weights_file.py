@@ -9,7 +9,7 @@ from estimation.dataset import choice_data
 from estimation.errors import BadWeights, NoWeight
 from estimation.fitting import fit
 from estimation.specification import Model
-from estimation.weights_file import read_weights, write_weights
+from estimation.weights_file import read_weights, weights_text, write_weights
 from survey.design import Profile
 from survey.design_file import example_design
 from survey.published_answers import import_study_1_counts
@@ -99,3 +99,16 @@ def test_a_damaged_file_is_refused_with_its_name_and_the_place(study_1_fit, tmp_
 def test_a_missing_file_is_refused_with_its_name(tmp_path):
     with pytest.raises(BadWeights, match=r"nowhere\.json"):
         read_weights(tmp_path / "nowhere.json")
+
+
+def test_a_file_of_the_version_before_is_still_read(study_1_fit, tmp_path):
+    path = tmp_path / "weights.json"
+    kept = ("format", "model", "attributes", "coefficients", "indecision", "covariance", "design_hashes")
+    path.write_text(weights_text(study_1_fit, design_hashes=("abc",), manifest={}), encoding="utf-8")
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps({"format_version": 1, **{k: written[k] for k in kept}}))
+
+    again = read_weights(path)
+    assert again.weights == study_1_fit.weights
+    assert again.draws == ()
+    assert again.drawn_weights() == ()
