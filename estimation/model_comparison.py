@@ -11,7 +11,7 @@ from scipy.special import xlogy
 
 from estimation import likelihood_ratio
 from estimation.conventions import Conventions, conventions
-from estimation.dataset import INDECISION, ChoiceData
+from estimation.dataset import INDECISION, ChoiceData, Clustering
 from estimation.effects import EffectKind, attribute_terms, term_matrix
 from estimation.errors import EstimationError
 from estimation.fitting import fit
@@ -159,7 +159,7 @@ def compare(
     tests = standard_tests(data, known[base]) if base else ()
     tell("conventions")
     beside = _conventions(data, made, seed)
-    recommended, sentences = _recommend(everything, tests, beside, known)
+    recommended, sentences = _recommend(everything, tests, beside, known, _unit(data))
     predicted = next((d.held_out for d in made if d.held_out), None)
     return Comparison(
         n_answers=data.n_answers,
@@ -366,11 +366,17 @@ def _conventions(data: ChoiceData, made: Sequence[_Tried], seed: int) -> Convent
 # --- recommending ---------------------------------------------------------------------------------------
 
 
+def _unit(data: ChoiceData) -> str:
+    """Return what is held out: of a single respondent, comparisons."""
+    return "comparisons" if data.clustering is Clustering.COMPARISON else "respondents"
+
+
 def _recommend(
     table: Sequence[Row],
     tests: Sequence[LikelihoodRatio | NoTest],
     beside: Conventions | None,
     known: Mapping[str, Specification],
+    unit: str,
 ) -> tuple[str | None, tuple[str, ...]]:
     fine = [r for r in table if r.outcome == Outcome.FINE.value]
     competing = fine or [r for r in table if r.outcome == Outcome.REGULARIZED.value]
@@ -382,14 +388,14 @@ def _recommend(
         chosen = min(level, key=lambda r: (r.n_parameters or 0, -_mean(r)))
         if chosen is leader:
             sentences.append(
-                f"Prefer {chosen.name}: it predicts held-out respondents best "
+                f"Prefer {chosen.name}: it predicts held-out {unit} best "
                 f"({_mean(chosen):.4f} per answer), and no model with fewer parameters comes within one standard "
                 "error."
             )
         else:
             behind, se = _between(leader, chosen)
             sentences.append(
-                f"Prefer {chosen.name}: with {chosen.n_parameters} parameters it predicts held-out respondents as "
+                f"Prefer {chosen.name}: with {chosen.n_parameters} parameters it predicts held-out {unit} as "
                 f"well as {leader.name} with {leader.n_parameters} (behind by {behind:.4f} ± {se:.4f} per answer)."
             )
         equals = [r.name for r in level if r is not chosen and r is not leader]

@@ -239,6 +239,11 @@ def plan(
     outcomes = _simulated(design, study, who, grid, simulations, seed, executor, progress)
     effect_of = {n: study.design_effect(who, n, seed=seed) for n in sorted({n for _, n in grid})}
     notes += _people_notes(study, who, assumed)
+    if assumed.spread is None and who.spread > 0 and effect_of.keys() != {at_answers}:
+        notes.append(
+            f"the design effect of {assumed.design_effect:g} is that of {at_answers} answers each; fewer answers "
+            "of a person repeat one another less, so other rows have the design effect in their column"
+        )
     return Plan(
         design=design.slug,
         source=assumed.source,

@@ -133,3 +133,11 @@ def test_help_has_an_example(capsys):
 def test_more_people_than_memory_holds_are_bad_input(capsys):
     assert run(["estimate", "plan", "kidney-8", "--people", "50,100000000000"]) == 2
     assert "100000000000 is too many" in capsys.readouterr().err
+
+
+def test_the_design_effect_is_said_to_be_that_of_the_designs_own_answers(capsys):
+    options = ["--people", "20", "--simulations", "40", "--design-effect", "1.5"]
+    assert run(["estimate", "plan", "kidney-8", "--answers", "14,28", *options]) == 0
+    assert "design effect of 1.5 is that of 28 answers each" in capsys.readouterr().out
+    assert run(["estimate", "plan", "kidney-8", "--answers", "28", *options]) == 0
+    assert "is that of 28 answers each" not in capsys.readouterr().out
