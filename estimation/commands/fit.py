@@ -313,7 +313,8 @@ def _beside(data: ChoiceData, spec: Specification, draws: int | None) -> tuple[d
             seed=spec.seed,
         )
     except EstimationError as error:
-        return {}, [f"Note: the conventions for indecision cannot be compared: {error}"]
+        words = f"the conventions for indecision cannot be compared: {error}"
+        return {"conventions": {"refused": words}}, [f"Note: {words}"]
     heading = "Conventions for indecision: weights (largest = 1) with 95 % intervals"
     return {"conventions": conventions_record(found)}, [heading, *conventions_lines(found)]
 

@@ -198,6 +198,28 @@ def test_the_citation_counts_of_stigler_give_bradleyterry2s_estimates_and_quasi_
     assert own.checks.newton_difference < 1e-6
 
 
+def test_the_citation_counts_of_stigler_give_the_quasi_standard_errors_of_bradleyterry2(shared, from_r):
+    # Theirs rest on the model's own covariance: take the inverse information, not the robust one.
+    from estimation.bradley_terry import by_choix, centered_inverse, information, pair_counts
+    from estimation.uncertainty import quasi_variances
+
+    table = [
+        r for r in rows(shared("data/comparisons/citations_stigler1994.csv")) if r["cited"] != r["citing"]
+    ]
+    theirs = {row["journal"]: row["quasiSE"] for row in from_r["citations_qv"]}
+    names = list(theirs)
+    data = counted(
+        names,
+        [names.index(r["cited"]) for r in table],
+        [names.index(r["citing"]) for r in table],
+        [[float(r["Freq"]), 0, 0] for r in table],
+    )
+    pairs = pair_counts(data.win_counts())
+    covariance = centered_inverse(information(pairs, by_choix(pairs).values))
+
+    assert np.sqrt(quasi_variances(covariance)) == pytest.approx(list(theirs.values()), abs=1e-6)
+
+
 def test_baseball_with_and_without_the_advantage_of_playing_at_home(shared, from_r):
     # Agresti (2002) by BradleyTerry2: home advantage .3023; deviance 44.05 -> 38.64.
     table = rows(shared("data/comparisons/baseball_agresti2002.csv"))
@@ -223,7 +245,7 @@ def test_baseball_with_and_without_the_advantage_of_playing_at_home(shared, from
     assert fall == pytest.approx(deviance[0] - deviance[1], abs=1e-6)
 
 
-def test_springalls_foods_with_ties_as_half_wins_by_free_profiles(shared, from_r):
+def test_springalls_foods_by_davidsons_model(shared, from_r):
     table = rows(shared("data/comparisons/springall_contests.csv"))
     names = [str(i) for i in range(1, 10)]
     data = counted(
@@ -232,16 +254,14 @@ def test_springalls_foods_with_ties_as_half_wins_by_free_profiles(shared, from_r
         [names.index(r["col"]) for r in table],
         [[float(r["win"]), float(r["loss"]), float(r["tie"])] for r in table],
     )
-    halves = of_profiles(data, Model.BRADLEY_TERRY, half_wins=True)
+    own = of_profiles(data, Model.DAVIDSON)
 
-    assert not any("NaN" in str(v) for v in halves.values)
-    for row in from_r["springall"]["free"]:
-        number = row["_row"].removeprefix("o")
-        if number in names:
-            got = halves.values[names.index(number)] - halves.values[0]
-            davidson = of_profiles(data, Model.DAVIDSON)
-            other = davidson.values[names.index(number)] - davidson.values[0]
-            assert min(abs(got - row["Estimate"]), abs(other - row["Estimate"])) < 1e-6
+    theirs = {row["_row"]: row["Estimate"] for row in from_r["springall"]["free"]}
+    assert own.indecision.value == pytest.approx(theirs.pop("tie"), abs=1e-6)
+    assert len(theirs) == 8
+    for food, estimate in theirs.items():
+        got = own.values[names.index(food.removeprefix("o"))] - own.values[0]
+        assert got == pytest.approx(estimate, abs=1e-6)
 
 
 def test_a_lizard_that_always_won_is_separated_and_kept_finite_only_by_prior_answers(shared):
@@ -263,3 +283,46 @@ def test_a_lizard_that_always_won_is_separated_and_kept_finite_only_by_prior_ans
     assert "lizard096" in own.gate.graph.only_won
     assert np.abs(own.values).max() < 10
     assert Profile((("profile", "lizard096"),)) in own.weights.profiles
+
+
+def test_lizards_by_their_attributes_as_in_bradleyterry2(shared, from_r):
+    # Two lizards lack measurements and get a parameter of their own there; lizard096 won everything, so its contests
+    # say nothing of the others, and lizard099 is an attribute here.
+    measured = ("throat.PC1", "throat.PC3", "head.length", "SVL")
+    predictors = {
+        f"lizard{r['id'].zfill(3)}": r for r in rows(shared("data/comparisons/flatlizards_predictors.csv"))
+    }
+    contests = [
+        r
+        for r in rows(shared("data/comparisons/flatlizards_contests.csv"))
+        if "lizard096" not in (r["winner"], r["loser"])
+    ]
+    attributes = tuple(
+        NumericAttribute(name=name, label=name, minimum=-50, maximum=50) for name in (*measured, "is099")
+    )
+
+    def lizard(name):
+        if name == "lizard099":
+            return Profile((*((m, 0.0) for m in measured), ("is099", 1.0)), name=name)
+        values = tuple((m, float(predictors[name][m])) for m in measured)
+        return Profile((*values, ("is099", 0.0)), name=name)
+
+    names = sorted({r[side] for r in contests for side in ("winner", "loser")})
+    data = counted(
+        names,
+        [names.index(r["winner"]) for r in contests],
+        [names.index(r["loser"]) for r in contests],
+        [[1, 0, 0]] * len(contests),
+        attributes=attributes,
+        profiles=tuple(map(lizard, names)),
+    )
+    own = fit(data, Model.CONDITIONAL_LOGIT)
+
+    theirs = {
+        r["_row"].removesuffix("[..]").removeprefix("..lizard"): r["Estimate"]
+        for r in from_r["flatlizards_fixed"]
+    }
+    got = dict(zip(own.names, own.values, strict=True))
+    for name in measured:
+        assert got[name] == pytest.approx(theirs[name], abs=1e-6)
+    assert got["is099"] == pytest.approx(theirs["099"], abs=1e-6)
