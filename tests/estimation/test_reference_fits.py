@@ -286,8 +286,8 @@ def test_a_lizard_that_always_won_is_separated_and_kept_finite_only_by_prior_ans
 
 
 def test_lizards_by_their_attributes_as_in_bradleyterry2(shared, from_r):
-    # Two lizards lack measurements and get a parameter of their own there; lizard096 won everything, so its contests
-    # say nothing of the others, and lizard099 is an attribute here.
+    # Two lizards lack measurements and get a parameter of their own there; lizard096 won everything, so that its
+    # contests say nothing of the others, and lizard099 is an attribute here.
     measured = ("throat.PC1", "throat.PC3", "head.length", "SVL")
     predictors = {
         f"lizard{r['id'].zfill(3)}": r for r in rows(shared("data/comparisons/flatlizards_predictors.csv"))
