@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from exchange.pool import BloodGroup, BoolArray
+from exchange.pool import BloodGroup, BoolArray, FloatArray
 
 # Share of wives with antibodies against their husband's tissue that keeps a crossmatch negative, from exposure
 # in pregnancy. Saidman et al. (2006), Transplantation 81:773; as coded by Dickerson (SaidmanPoolGenerator.java).
@@ -24,7 +26,7 @@ def blood_compatible(donor: BloodGroup, patient: BloodGroup) -> bool:
     return _ANTIGENS[donor] <= _ANTIGENS[patient]
 
 
-def blood_compatible_matrix(donors: list[BloodGroup], patients: list[BloodGroup]) -> BoolArray:
+def blood_compatible_matrix(donors: Sequence[BloodGroup], patients: Sequence[BloodGroup]) -> BoolArray:
     """Return :func:`blood_compatible` for every donor (row) and patient (column)."""
     groups = list(BloodGroup)
     table = np.array([[blood_compatible(d, p) for p in groups] for d in groups])
@@ -34,15 +36,31 @@ def blood_compatible_matrix(donors: list[BloodGroup], patients: list[BloodGroup]
     return matrix
 
 
-def positive_crossmatch_probability(cpra: float, *, donor_is_husband: bool) -> float:
+def positive_crossmatch_probability(
+    cpra: float, *, donor_is_husband: bool, wife_factor: float = WIFE_NEGATIVE_CROSSMATCH_FACTOR
+) -> float:
     """Return the probability that a patient's antibodies rule a donor out.
 
     The published generators use the raised probability of a wife for *every* donor she is tested with, not only
     for her husband; we do as they do.
+
+    Parameters
+    ----------
+    cpra
+        Probability for a patient whose donor is not her husband, in [0, 1].
+    wife_factor
+        What is left of a wife's probability of a negative crossmatch, in [0, 1].
     """
     if donor_is_husband:
-        return 1.0 - WIFE_NEGATIVE_CROSSMATCH_FACTOR * (1.0 - cpra)
+        return 1.0 - wife_factor * (1.0 - cpra)
     return cpra
+
+
+def always_positive_probability(positive_probability: ArrayLike, tests: ArrayLike) -> FloatArray:
+    """Return the probability that each of several independent crossmatches of one donor and patient is positive."""
+    return np.asarray(
+        np.asarray(positive_probability, dtype=np.float64) ** np.asarray(tests), dtype=np.float64
+    )
 
 
 def crossmatch_negative(draw: ArrayLike, positive_probability: ArrayLike) -> BoolArray:
@@ -56,3 +74,27 @@ def crossmatch_negative(draw: ArrayLike, positive_probability: ArrayLike) -> Boo
         Probability of a positive crossmatch, broadcast against ``draw``.
     """
     return np.asarray(draw, dtype=np.float64) >= np.asarray(positive_probability, dtype=np.float64)
+
+
+def possible_transplants(
+    donors: Sequence[BloodGroup],
+    patients: Sequence[BloodGroup],
+    *,
+    positive_probability: ArrayLike,
+    draws: ArrayLike,
+) -> BoolArray:
+    """Return which donor (row) could give to which patient (column): blood group fits, crossmatch negative.
+
+    Parameters
+    ----------
+    donors, patients
+        Blood groups.
+    positive_probability
+        Probability of a positive crossmatch: one per patient, or of shape (donors, patients).
+    draws
+        Uniform numbers in [0, 1), one per donor and patient: shape (donors, patients).
+    """
+    possible: BoolArray = blood_compatible_matrix(donors, patients) & crossmatch_negative(
+        draws, positive_probability
+    )
+    return possible

@@ -19,6 +19,14 @@ class BadRequest(ExchangeError):
     """A number or combination of choices that cannot be, such as a cycle cap of 1 or a negative seed."""
 
 
+class BadModel(BadRequest):
+    """Constants that no pool can be drawn from; ``complaints`` holds (place in the model, what is wrong)."""
+
+    def __init__(self, message: str, complaints: Sequence[tuple[tuple[str | int, ...], str]]) -> None:
+        self.complaints = tuple(complaints)
+        super().__init__(message)
+
+
 class BadMatchRun(ExchangeError):
     """A match run file that cannot be read; the message names file and place."""
 

@@ -18,7 +18,8 @@ class SolveStatus(StrEnum):
     FEASIBLE = "feasible"
     """A match run was found; a better one may exist, up to the bound."""
     NO_SOLUTION = "no-solution"
-    """A solver stopped before it found any. Never the status of a stage, whose fallback is no exchange at all."""
+    """A solver stopped before it found any. Never the status of a stage, whose fallback is no exchange at
+    all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,40 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """Prices that prove a bound by themselves (duality), whoever found them.
+
+    Every cycle is worth at most its pairs' prices, and every chain at most those of its non-directed donor
+    and its pairs, up to ``excess`` in total; an exchange's worth is its value plus, for each earlier stage,
+    that stage's price times its value there. So no match run that reaches the earlier stages' limits exceeds
+    ``bound`` = all prices + excess - sum of stage price times limit. Where a stage is minimized, values and
+    bound here have the opposite sign.
+    """
+
+    pair_prices: Mapping[str, float]
+    """By pair id; pairs without one have price 0."""
+    ndd_prices: Mapping[str, float]
+    """By id of the non-directed donor, likewise."""
+    stage_prices: tuple[float, ...]
+    """One per earlier stage."""
+    stage_limits: tuple[float, ...]
+    """What the earlier stages may not fall below."""
+    excess: float
+    bound: float
+    """Before rounding down, so it may lie above the stage's bound."""
+
+
+class Proof(StrEnum):
+    """What a stage's bound rests on."""
+
+    PRICES = "prices"
+    """The certificate alone, rounded down where values are whole numbers."""
+    INTEGER_SOLVE = "integer-solve"
+    """The certificate shows that few columns could make a better match run; the solver found none better
+    among them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageResult:
     """One objective: what was reached, and what cannot be exceeded."""
 
@@ -56,23 +91,31 @@ class StageResult:
     value: float
     """Of the whole match run in the end."""
     bound: float
-    """No match run that is as good in the earlier stages exceeds this; equal to ``value`` where optimal."""
+    """No match run that is as good in the earlier stages exceeds this (falls below, where the objective is
+    minimized); equal to ``value`` where optimal."""
     status: SolveStatus
     seconds: float | None
-    """Wall-clock; None in a match run read from a file, which holds only what is the same for the same input."""
+    """Wall-clock; None in a match run read from a file, which holds only what is the same for the same
+    input."""
     solver: str
     """Engine of the integer models; relaxations are always solved by HiGHS."""
-    columns_total: int
-    """Cycles and position-indexed chain arcs that the caps allow."""
+    formulation: str
+    """How chains were modeled: ``picef`` or ``cycle``."""
     columns_used: int
-    """Those that the solver was given; the others are proved to be of no use, or were not reached in time."""
+    """Cycles, chains and position-indexed chain arcs that a solver was given; all others were priced."""
     time_limit_seconds: float | None
     """None for no limit."""
+    concession: float = 0.0
+    """How much of this stage's value later stages were allowed to give up."""
+    proof: Proof = Proof.PRICES
+    certificate: Certificate | None = None
+    """None in a match run read from an older file."""
 
     @property
     def gap(self) -> float:
-        """How far the bound lies above the value, as a fraction of the bound; 0 where optimal."""
-        return (self.bound - self.value) / self.bound if self.bound > 0 else 0.0
+        """How far the bound lies from the value, as a fraction of the bound (of 1, if that is less); 0 where
+        optimal."""
+        return abs(self.bound - self.value) / max(abs(self.bound), 1.0 if self.objective.is_whole else 1e-300)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +124,10 @@ class MatchRun:
 
     cycles: tuple[Cycle, ...]
     chains: tuple[Chain, ...]
-    policy: Policy
+    policy: Policy | None
+    """None where the objectives were named one by one."""
     cycle_cap: int
-    """Most pairs in a cycle."""
+    """Most pairs in a cycle; a compatible pair's own transplant is a cycle of one."""
     chain_cap: int
     """Most pairs in a chain, the non-directed donor not counted; 0 for no chains."""
     stages: tuple[StageResult, ...]
@@ -93,6 +137,9 @@ class MatchRun:
     """Sum of their priority weights."""
     pool_source: str
     pool_note: str = ""
+    givers: Mapping[str, str] = field(default_factory=dict)
+    """Who gives, by id of the pair, where a pair has several willing donors; the last pair of a chain, whose
+    gift goes to the waiting list, is not in it."""
     manifest: Mapping[str, object] = field(default_factory=dict)
     """What the match run was made from and with, as ``estimation.manifest`` gives it; empty if not written."""
 

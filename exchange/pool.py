@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isfinite
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exchange.errors import BadPool
+from exchange.pool_problems import arc_problems, member_problems
 from survey.design import Attribute, Profile
 
 IntArray: TypeAlias = NDArray[np.intp]
@@ -33,7 +32,7 @@ class BloodGroup(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A patient with a willing donor who cannot give to that patient."""
+    """A patient with a willing donor, who as a rule cannot give to that patient."""
 
     id: str
     patient_blood_group: BloodGroup | None = None
@@ -43,6 +42,11 @@ class Pair:
     """Share of donors whose kidney the patient's antibodies attack, in [0, 1]."""
     profile: Profile | None = None
     """The patient as the study describes patients; what priority weights look at."""
+    is_compatible: bool = False
+    """Whether the donor could give to the own patient as well. The pool then has the arc from the pair to itself,
+    and clearing may choose it: a cycle of one pair, who need no exchange."""
+    donors: tuple[str, ...] = ()
+    """Ids of the willing donors, where the source names several; at most one of them gives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,8 @@ class Arc:
     """Value that the source gives this transplant; used by the policy ``greatest-arc-weight`` alone."""
     success_probability: float = 1.0
     """Probability that the planned transplant happens, in [0, 1]."""
+    giver: str = ""
+    """Which of the pair's donors would give, where it has several; empty otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +80,9 @@ class Pool:
     Raises
     ------
     BadPool
-        An id given twice, an arc from or to someone unknown, into a non-directed donor, from a pair to itself
-        or given twice, or a number out of its range.
+        An id given twice, an arc from or to someone unknown, into a non-directed donor, from an incompatible pair
+        to itself or given twice, a compatible pair without the arc to itself, a giver who is not among the pair's
+        donors, a donor named twice, or a number out of its range.
     """
 
     pairs: tuple[Pair, ...]
@@ -91,7 +98,10 @@ class Pool:
     """What a reader of results must know about the pool, e.g. how it was simulated."""
 
     def __post_init__(self) -> None:
-        complaints = [*_id_complaints(self), *_number_complaints(self), *_arc_complaints(self)]
+        complaints = [
+            *(problem.text for problem in member_problems(self.pairs, self.ndds)),
+            *(problem.text for problem in arc_problems(self.pairs, self.ndds, self.arcs)),
+        ]
         if complaints:
             shown = complaints[:MOST_COMPLAINTS]
             if len(complaints) > len(shown):
@@ -116,6 +126,8 @@ class PoolArrays:
     """Shape (n_pairs + n_ndds, n_pairs): row gives to column."""
     arc_weight: FloatArray
     """Same shape; 0 where there is no arc."""
+    success_probability: FloatArray
+    """Same shape; 0 where there is no arc."""
 
     @property
     def n_pairs(self) -> int:
@@ -129,8 +141,15 @@ class PoolArrays:
 
     @property
     def pair_arcs(self) -> BoolArray:
-        """Arcs between pairs, shape (n_pairs, n_pairs)."""
-        return self.arc_exists[: self.n_pairs]
+        """Arcs between different pairs, shape (n_pairs, n_pairs)."""
+        between: BoolArray = self.arc_exists[: self.n_pairs].copy()
+        np.fill_diagonal(between, val=False)
+        return between
+
+    @property
+    def compatible(self) -> IntArray:
+        """Indices of the pairs whose donor could give to the own patient, ascending."""
+        return np.flatnonzero(np.diagonal(self.arc_exists))
 
     @property
     def ndd_arcs(self) -> BoolArray:
@@ -150,47 +169,12 @@ def pool_arrays(pool: Pool) -> PoolArrays:
     exists[donors, recipients] = True
     weight = np.zeros(shape)
     weight[donors, recipients] = [a.weight for a in pool.arcs]
-    return PoolArrays(pair_ids=pair_ids, ndd_ids=ndd_ids, arc_exists=exists, arc_weight=weight)
-
-
-def _id_complaints(pool: Pool) -> Iterable[str]:
-    seen: set[str] = set()
-    for member_id in (*(p.id for p in pool.pairs), *(d.id for d in pool.ndds)):
-        if not member_id:
-            yield "a pair or non-directed donor has an empty id"
-        elif member_id in seen:
-            yield f"the id '{member_id}' is given twice"
-        seen.add(member_id)
-
-
-def _number_complaints(pool: Pool) -> Iterable[str]:
-    for pair in pool.pairs:
-        if pair.cpra is not None and not 0 <= pair.cpra <= 1:
-            yield f"pair '{pair.id}' has cPRA {pair.cpra:g}; give a fraction between 0 and 1"
-    for arc in pool.arcs:
-        if not isfinite(arc.weight) or arc.weight < 0:
-            yield f"arc {arc.donor} -> {arc.recipient} has weight {arc.weight:g}; give a number of at least 0"
-        if not 0 <= arc.success_probability <= 1:
-            yield (
-                f"arc {arc.donor} -> {arc.recipient} has success probability {arc.success_probability:g}; "
-                "give a fraction between 0 and 1"
-            )
-
-
-def _arc_complaints(pool: Pool) -> Iterable[str]:
-    pairs = {p.id for p in pool.pairs}
-    ndds = {d.id for d in pool.ndds}
-    seen: set[tuple[str, str]] = set()
-    for arc in pool.arcs:
-        ends = (arc.donor, arc.recipient)
-        if arc.donor == arc.recipient:
-            yield f"arc {arc.donor} -> {arc.recipient} leads from a pair to itself"
-        elif arc.recipient in ndds:
-            yield f"arc {arc.donor} -> {arc.recipient} leads to a non-directed donor, who needs no kidney"
-        elif arc.recipient not in pairs:
-            yield f"arc {arc.donor} -> {arc.recipient}: nobody has the id '{arc.recipient}'"
-        elif arc.donor not in pairs and arc.donor not in ndds:
-            yield f"arc {arc.donor} -> {arc.recipient}: nobody has the id '{arc.donor}'"
-        elif ends in seen:
-            yield f"arc {arc.donor} -> {arc.recipient} is given twice"
-        seen.add(ends)
+    success = np.zeros(shape)
+    success[donors, recipients] = [a.success_probability for a in pool.arcs]
+    return PoolArrays(
+        pair_ids=pair_ids,
+        ndd_ids=ndd_ids,
+        arc_exists=exists,
+        arc_weight=weight,
+        success_probability=success,
+    )

@@ -1,4 +1,4 @@
-"""Simulated pools after Saidman et al. (2006), with the constants of the public code. Pure; keyed by a seed.
+"""Simulated pools after Saidman et al. (2006). Pure; keyed by a seed.
 
 Randomness is keyed, not sequential: whoever is pair 7 with seed 1 is the same person, with the same arcs to pairs 0
 to 6, in a pool of 8 and in a pool of 1,000. Comparing two policies or two sizes then compares like with like.
@@ -6,37 +6,28 @@ to 6, in a pool of 8 and in a pool of 1,000. Comparing two policies or two sizes
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 
+from exchange.arc_success import SURE, SuccessRule, success_probability
 from exchange.compatibility import (
+    always_positive_probability,
     blood_compatible,
-    blood_compatible_matrix,
     crossmatch_negative,
     positive_crossmatch_probability,
+    possible_transplants,
 )
 from exchange.errors import BadRequest
-from exchange.pool import Arc, BloodGroup, NonDirectedDonor, Pair, Pool
+from exchange.pool import Arc, BloodGroup, BoolArray, NonDirectedDonor, Pair, Pool
+from exchange.pool_model import SAIDMAN, PoolModel, compatible_share
 from survey.design import Profile, StudyDesign, design_hash
+from survey.errors import BadProfile
 
-# Saidman, Roth, Sönmez, Ünver, Delmonico (2006), "Increasing the opportunity of live kidney donation by matching
-# for two- and three-way exchanges", Transplantation 81:773-782, as coded in SaidmanPoolGenerator.java of
-# Dickerson's KidneyExchange and kept by Freedman et al. (2020) in EthicalPoolGenerator.java. The same blood
-# group shares serve patients, their donors and non-directed donors.
-BLOOD_GROUP_SHARES = {BloodGroup.O: 0.4814, BloodGroup.A: 0.3373, BloodGroup.B: 0.1428, BloodGroup.AB: 0.0385}
-FEMALE_PATIENT_SHARE = 0.4090  # same source
-SPOUSAL_DONOR_SHARE = 0.4897  # same source
-# Sensitization class (low, medium, high): share of patients, probability of a positive crossmatch; same source.
-# Trimble's re-implementation after Glorie's thesis uses .10 for the medium class; we follow Dickerson's code.
-CPRA_CLASSES = ((0.7019, 0.05), (0.2000, 0.45), (0.0981, 0.90))
-
-CONSTANTS = (
-    "Saidman et al. (2006) constants as in Dickerson's KidneyExchange code and Freedman et al. (2020): "
-    "blood groups O .4814, A .3373, B .1428, AB .0385; female patient .4090; spousal donor .4897; cPRA "
-    ".05/.45/.90 with shares .7019/.2000/.0981, wives 1 - .75 (1 - cPRA); compatible pairs left out"
-)
+LEAST_INCOMPATIBLE_SHARE = 1e-3
+"""Where fewer pairs than this are incompatible, drawing until one is takes too long."""
 
 
 class _Stream(IntEnum):
@@ -56,13 +47,40 @@ class _Drawn:
     patient: BloodGroup
     donor: BloodGroup
     cpra: float
+    is_compatible: bool
 
 
-def generate_pool(design: StudyDesign, *, n_pairs: int, n_ndds: int, seed: int) -> Pool:
-    """Simulate a pool of incompatible pairs and non-directed donors whose patients the design describes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Profiles:
+    """Profiles to draw with given shares; without any, the design draws them as for its comparisons."""
 
-    Profiles follow the design's ``patient_share`` where every listed profile has one; otherwise they are drawn as
-    the design draws profiles for its comparisons. They are independent of blood groups and cPRA.
+    design: StudyDesign
+    listed: tuple[Profile, ...]
+    shares: tuple[float, ...]
+    words: str
+    """Where they come from, for the pool's note."""
+
+    def draw(self, rng: np.random.Generator) -> Profile:
+        if not self.listed:
+            return self.design.draw_profile(rng)
+        return self.listed[_draw_index(rng, self.shares)]
+
+
+def generate_pool(
+    design: StudyDesign,
+    *,
+    n_pairs: int,
+    n_ndds: int,
+    seed: int,
+    model: PoolModel = SAIDMAN,
+    keep_compatible: bool = False,
+    success: SuccessRule = SURE,
+) -> Pool:
+    """Simulate a pool of pairs and non-directed donors whose patients the design describes.
+
+    Profiles have the model's shares where it has some; otherwise the design's ``patient_share`` where every listed
+    profile has one; otherwise they are drawn as the design draws profiles for its comparisons. They are independent
+    of blood groups and cPRA.
 
     Parameters
     ----------
@@ -70,107 +88,184 @@ def generate_pool(design: StudyDesign, *, n_pairs: int, n_ndds: int, seed: int) 
         Numbers of pairs and non-directed donors.
     seed
         At least 0. The same seed gives the same pool, and a larger pool contains every smaller one.
+    model
+        Constants to draw from.
+    keep_compatible
+        Whether pairs whose donor fits the own patient stay in the pool, counted in ``n_pairs``, with an arc to
+        themselves. Otherwise others are drawn in their place, as in the published generators.
+    success
+        Gives each arc its success probability by the recipient's cPRA. A compatible pair's arc to itself has 1: its
+        crossmatch is made, and nothing has to be arranged with others.
 
     Raises
     ------
     BadRequest
-        A negative number or seed.
+        A negative number or seed; a model with profiles that the study does not have, or with almost no
+        incompatible pairs.
     """
     for name, value in (("pairs", n_pairs), ("non-directed donors", n_ndds), ("seed", seed)):
         if value < 0:
             raise BadRequest(f"{name}: {value} is negative; give 0 or more")
-    drawn = [_draw_pair(_generator(seed, _Stream.PAIR, k)) for k in range(n_pairs)]
+    if not keep_compatible and 1.0 - compatible_share(model) < LEAST_INCOMPATIBLE_SHARE:
+        raise BadRequest(
+            f"model '{model.name}': hardly any pair is incompatible, so none can be drawn; "
+            "change its constants, or keep compatible pairs"
+        )
+    profiles = _profiles(design, model)
+    drawn = [
+        _draw_pair(_generator(seed, _Stream.PAIR, k), model, keep_compatible=keep_compatible)
+        for k in range(n_pairs)
+    ]
     pairs = tuple(
         Pair(
             id=f"P{k + 1}",
             patient_blood_group=person.patient,
             donor_blood_group=person.donor,
             cpra=person.cpra,
-            profile=_draw_profile(design, _generator(seed, _Stream.PROFILE, k)),
+            profile=profiles.draw(_generator(seed, _Stream.PROFILE, k)),
+            is_compatible=person.is_compatible,
         )
         for k, person in enumerate(drawn)
     )
-    ndds = tuple(
-        NonDirectedDonor(id=f"N{k + 1}", blood_group=_draw_blood_group(_generator(seed, _Stream.NDD, k)))
-        for k in range(n_ndds)
-    )
-    shares = "patient shares" if _has_shares(design) else "uniform draws"
+    ndd_groups = [
+        _draw_group(_generator(seed, _Stream.NDD, k), model.ndd_blood_groups) for k in range(n_ndds)
+    ]
+    ndds = tuple(NonDirectedDonor(id=f"N{k + 1}", blood_group=group) for k, group in enumerate(ndd_groups))
+    possible = _possible_arcs(drawn, ndd_groups, model, seed)
+    n_compatible = sum(person.is_compatible for person in drawn)
+    compatible = f"{n_compatible} of {n_pairs} pairs compatible" if keep_compatible else "left out"
+    words = [
+        f"Simulated. {model.description}; compatible pairs {'kept, ' if keep_compatible else ''}{compatible}.",
+        f"Profiles by {profiles.words} of study '{design.slug}' "
+        f"version {design.version}, design hash {design_hash(design)}.",
+    ]
+    if success != SURE:
+        words.append(f"{success.description[0].upper()}{success.description[1:]}.")
     return Pool(
         pairs=pairs,
         ndds=ndds,
-        arcs=_draw_arcs(drawn, pairs, ndds, seed),
-        source=f"generated: {n_pairs} pairs, {n_ndds} ndds, seed {seed}",
+        arcs=tuple(_arcs(possible, pairs, ndds, success)),
+        source=_source(n_pairs, n_ndds, seed, model, keep_compatible=keep_compatible, success=success),
         attributes=design.attributes,
         is_simulated=True,
-        note=(
-            f"Simulated. {CONSTANTS}. Profiles by {shares} of study '{design.slug}' "
-            f"version {design.version}, design hash {design_hash(design)}."
-        ),
+        note=" ".join(words),
     )
+
+
+def _source(
+    n_pairs: int, n_ndds: int, seed: int, model: PoolModel, *, keep_compatible: bool, success: SuccessRule
+) -> str:
+    parts = [f"generated: {n_pairs} pairs", f"{n_ndds} ndds", f"seed {seed}"]
+    if model != SAIDMAN:
+        parts.append(f"model {model.name}")
+    if keep_compatible:
+        parts.append("compatible pairs kept")
+    if success != SURE:
+        parts.append(f"success {success.name}")
+    return ", ".join(parts)
 
 
 def _generator(seed: int, stream: _Stream, member: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, int(stream), member))))
 
 
-def _draw_blood_group(rng: np.random.Generator) -> BloodGroup:
-    groups = tuple(BLOOD_GROUP_SHARES)
-    return groups[_draw_index(rng, tuple(BLOOD_GROUP_SHARES.values()))]
-
-
-def _draw_index(rng: np.random.Generator, shares: tuple[float, ...]) -> int:
+def _draw_index(rng: np.random.Generator, shares: Sequence[float]) -> int:
     # Published shares are rounded and may not sum to 1 exactly, so the draw is scaled to their sum.
     steps = np.cumsum(shares)
     return int(np.searchsorted(steps, rng.random() * steps[-1], side="right"))
 
 
-def _draw_pair(rng: np.random.Generator) -> _Drawn:
+def _draw_group(rng: np.random.Generator, shares: Mapping[BloodGroup, float]) -> BloodGroup:
+    groups = tuple(BloodGroup)
+    return groups[_draw_index(rng, [shares[group] for group in groups])]
+
+
+def _draw_pair(rng: np.random.Generator, model: PoolModel, *, keep_compatible: bool) -> _Drawn:
     while True:
-        patient = _draw_blood_group(rng)
-        donor = _draw_blood_group(rng)
-        female = rng.random() < FEMALE_PATIENT_SHARE
-        spouse = rng.random() < SPOUSAL_DONOR_SHARE
-        level = CPRA_CLASSES[_draw_index(rng, tuple(share for share, _ in CPRA_CLASSES))][1]
-        cpra = positive_crossmatch_probability(level, donor_is_husband=female and spouse)
+        patient = _draw_group(rng, model.patient_blood_groups)
+        donor = _draw_group(rng, model.donor_blood_groups)
+        female = rng.random() < model.female_patient
+        spouse = rng.random() < model.spousal_donor
+        level = model.cpra_classes[_draw_index(rng, [c.share for c in model.cpra_classes])]
+        cpra = positive_crossmatch_probability(
+            level.positive_crossmatch,
+            donor_is_husband=female and spouse,
+            wife_factor=model.wife_negative_crossmatch_factor,
+        )
         negative = bool(crossmatch_negative(rng.random(), cpra))
-        if not (blood_compatible(donor, patient) and negative):
-            return _Drawn(patient=patient, donor=donor, cpra=cpra)
+        is_compatible = blood_compatible(donor, patient) and negative
+        if keep_compatible or not is_compatible:
+            return _Drawn(patient=patient, donor=donor, cpra=cpra, is_compatible=is_compatible)
 
 
-def _has_shares(design: StudyDesign) -> bool:
-    return bool(design.listed_profiles) and all(p.patient_share is not None for p in design.listed_profiles)
+def _profiles(design: StudyDesign, model: PoolModel) -> _Profiles:
+    if model.profile_shares:
+        listed = tuple(_profile_of(design, model, dict(p.values)) for p in model.profile_shares)
+        shares = tuple(p.share for p in model.profile_shares)
+        each = ", ".join(f"{profile.id} {share:.6g}" for profile, share in zip(listed, shares, strict=True))
+        return _Profiles(design=design, listed=listed, shares=shares, words=f"the model's shares ({each})")
+    if design.listed_profiles and all(p.patient_share is not None for p in design.listed_profiles):
+        return _Profiles(
+            design=design,
+            listed=tuple(p.profile for p in design.listed_profiles),
+            shares=tuple(float(p.patient_share or 0.0) for p in design.listed_profiles),
+            words="patient shares",
+        )
+    return _Profiles(design=design, listed=(), shares=(), words="uniform draws")
 
 
-def _draw_profile(design: StudyDesign, rng: np.random.Generator) -> Profile:
-    if not _has_shares(design):
-        return design.draw_profile(rng)
-    shares = tuple(float(p.patient_share or 0.0) for p in design.listed_profiles)
-    return design.listed_profiles[_draw_index(rng, shares)].profile
+def _profile_of(design: StudyDesign, model: PoolModel, values: Mapping[str, object]) -> Profile:
+    try:
+        profile = design.profile(values)
+    except BadProfile as error:
+        raise BadRequest(
+            f"model '{model.name}' draws profiles that study '{design.slug}' does not have: {error}; "
+            "take the study they belong to (for freedman2020 that is kidney-8), or another model"
+        ) from None
+    known = design.profiles()
+    if known is not None and profile not in known:
+        raise BadRequest(
+            f"model '{model.name}' draws the profile {profile.id}, which study '{design.slug}' does not list; "
+            "list it there, or leave it out of the model"
+        )
+    return profile
 
 
-def _draw_arcs(
-    drawn: list[_Drawn], pairs: tuple[Pair, ...], ndds: tuple[NonDirectedDonor, ...], seed: int
-) -> tuple[Arc, ...]:
-    """Draw one crossmatch per blood-compatible donor and recipient.
+def _possible_arcs(
+    drawn: Sequence[_Drawn], ndd_groups: Sequence[BloodGroup], model: PoolModel, seed: int
+) -> BoolArray:
+    """Draw one crossmatch per donor (rows: pairs, then ndds) and recipient (columns).
 
     The k-th number of a donor's own stream belongs to recipient k, so an arc depends on seed, donor and recipient.
     """
-    patients = [person.patient for person in drawn]
-    cpra = np.array([person.cpra for person in drawn])
-    donors = [
-        *((pair.id, person.donor) for pair, person in zip(pairs, drawn, strict=True)),
-        *((ndd.id, ndd.blood_group) for ndd in ndds if ndd.blood_group is not None),
+    n_pairs, n_ndds = len(drawn), len(ndd_groups)
+    streams = [
+        *((_Stream.ARCS_FROM_PAIR, k) for k in range(n_pairs)),
+        *((_Stream.ARCS_FROM_NDD, k) for k in range(n_ndds)),
     ]
-    fits = blood_compatible_matrix([group for _, group in donors], patients)
+    draws = np.empty((n_pairs + n_ndds, n_pairs))
+    for row, (stream, member) in enumerate(streams):
+        _generator(seed, stream, member).random(out=draws[row])
+    # A number beyond the probability that all tests are positive is a negative test among them; so a pool with more
+    # tests has every arc of one with fewer.
+    tests = np.repeat([model.crossmatch_tests, 1], [n_pairs, n_ndds])[:, np.newaxis]
+    possible = possible_transplants(
+        [*(person.donor for person in drawn), *ndd_groups],
+        [person.patient for person in drawn],
+        positive_probability=always_positive_probability([person.cpra for person in drawn], tests),
+        draws=draws,
+    )
+    own = np.arange(n_pairs)
+    possible[own, own] = [person.is_compatible for person in drawn]
+    return possible
+
+
+def _arcs(
+    possible: BoolArray, pairs: Sequence[Pair], ndds: Sequence[NonDirectedDonor], success: SuccessRule
+) -> Iterable[Arc]:
     recipients = [pair.id for pair in pairs]
-    arcs: list[Arc] = []
-    for i, (donor, _) in enumerate(donors):
-        if i < len(pairs):
-            stream = _generator(seed, _Stream.ARCS_FROM_PAIR, i)
-        else:
-            stream = _generator(seed, _Stream.ARCS_FROM_NDD, i - len(pairs))
-        possible = fits[i] & crossmatch_negative(stream.random(len(pairs)), cpra)
-        if i < len(pairs):
-            possible[i] = False
-        arcs.extend(Arc(donor=donor, recipient=recipients[j]) for j in np.flatnonzero(possible))
-    return tuple(arcs)
+    cpra = [0.0 if pair.cpra is None else pair.cpra for pair in pairs]
+    likely: list[float] = success_probability(success, cpra).tolist()
+    for i, donor in enumerate((*recipients, *(ndd.id for ndd in ndds))):
+        for j in np.flatnonzero(possible[i]).tolist():
+            yield Arc(donor=donor, recipient=recipients[j], success_probability=1.0 if i == j else likely[j])

@@ -1,12 +1,14 @@
-"""The only place that talks to a solver: builds the PuLP model of chosen columns and translates what comes back.
+"""Integer solves: builds the PuLP model of chosen columns and translates what comes back.
 
-Four traps are dealt with here and nowhere else. PuLP calls a solve that ran into its time limit "Optimal" and
-tells the truth only in ``sol_status``. Its row duals of a maximization have opposite signs with HiGHS and CBC.
-Solvers return 0.9999999 for 1. And they call optimal what a better choice exceeds by less than about 1e-6.
+Three traps are dealt with here and nowhere else. PuLP calls a solve that ran into its time limit "Optimal"
+and tells the truth only in ``sol_status``. Solvers return 0.9999999 for 1. And they call optimal what a
+better choice exceeds by less than about 1e-6. (A fourth, that PuLP's duals of a maximization have opposite
+signs with HiGHS and CBC, does not arise: duals come from ``relaxation``.)
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -33,9 +35,9 @@ class Solver(StrEnum):
     CBC = "cbc"
 
 
-# Integer solves see values so many times larger. Solvers drop improvements below absolute tolerances of about 1e-5
-# (CBC) and 1e-6 (HiGHS), so that values of about 1 were called optimal 3e-6 below the optimum. Powers of two round
-# nothing. With 1024, HiGHS took two to four times as long (128 pairs, cycle cap 3, chain cap 4).
+# Integer solves see values so many times larger. Solvers drop improvements below absolute tolerances of about
+# 1e-5 (CBC) and 1e-6 (HiGHS), so that values of about 1 were called optimal 3e-6 below the optimum. Powers of
+# two round nothing. With 1024, HiGHS took two to four times as long (128 pairs, cycle cap 3, chain cap 4).
 _MAGNIFIED = {Solver.HIGHS: 32.0, Solver.CBC: 1024.0}
 
 
@@ -49,17 +51,6 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RelaxedSolution:
-    """An optimal solution of the linear relaxation over some columns."""
-
-    value: float
-    levels: FloatArray
-    """One per chosen column."""
-    duals: FloatArray
-    """One per row of the program, at least 0: what one more unit of the row's limit would be worth."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class IntegerSolution:
     """What an integer solve found over some columns."""
 
@@ -70,28 +61,20 @@ class IntegerSolution:
     """No choice among the columns given to the solver exceeds this; None where the solver does not tell."""
 
 
-def solve_relaxation(program: Program, columns: IntArray, *, seconds: float | None) -> RelaxedSolution | None:
-    """Solve the linear relaxation over ``columns`` (indices); None if ``seconds`` did not suffice.
-
-    Always with HiGHS, which hands its duals over in full precision. CBC's come through a text file with 8 digits,
-    too few for a proof.
-    """
-    model, variables, rows = _model(program, columns, is_integer=False)
-    status = _run(model, _engine(Solver.HIGHS, is_integer=False, seconds=seconds))
-    if status is not SolveStatus.OPTIMAL:
-        return None
-    levels = np.array([v.varValue or 0.0 for v in variables])
-    duals = np.zeros(len(program.limits))
-    for row, constraint in rows.items():
-        # PuLP hands HiGHS the negated objective to minimize and passes its duals on as they are.
-        duals[row] = max(-(constraint.pi or 0.0), 0.0)
-    return RelaxedSolution(value=float(program.values[columns] @ levels), levels=levels, duals=duals)
-
-
 def solve_integer(
-    program: Program, columns: IntArray, *, solver: Solver, seconds: float | None
+    program: Program,
+    *,
+    solver: Solver,
+    seconds: float | None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> IntegerSolution:
-    """Solve over ``columns`` with every decision 0 or 1, to a gap of 0 or until ``seconds`` are over.
+    """Solve with every decision 0 or 1, to a gap of 0 or until ``seconds`` are over.
+
+    Parameters
+    ----------
+    is_over
+        Asked now and then; True ends the solve with the best found (HiGHS; CBC, a process of its own, hears
+        Ctrl-C itself).
 
     Raises
     ------
@@ -99,34 +82,28 @@ def solve_integer(
         The solver is missing, crashed, or returned decisions that are neither 0 nor 1.
     """
     nothing = np.empty(0, dtype=np.intp)
-    if not len(columns):
+    if not len(program.values):
         return IntegerSolution(status=SolveStatus.OPTIMAL, chosen=nothing, bound=0.0)
-    magnified = replace(program, values=program.values * _MAGNIFIED[solver])
-    model, variables, _ = _model(magnified, columns, is_integer=True)
-    status = _run(model, _engine(solver, is_integer=True, seconds=seconds))
+    if seconds is not None and seconds <= 0:
+        return IntegerSolution(status=SolveStatus.NO_SOLUTION, chosen=nothing, bound=None)
+    model, variables = _model(replace(program, values=program.values * _MAGNIFIED[solver]))
+    status = _run(model, _engine(solver, seconds=seconds, is_over=is_over))
     bound = _reported_bound(model, solver)
     if status is SolveStatus.NO_SOLUTION:
         return IntegerSolution(status=status, chosen=nothing, bound=bound)
     levels = np.array([v.varValue or 0.0 for v in variables])
     if np.max(np.abs(levels - np.round(levels))) > _MOST_INTEGRALITY_ERROR:
         raise SolverFailed(f"{solver} returned a fraction where 0 or 1 was required; try the other solver")
-    return IntegerSolution(status=status, chosen=columns[levels > 0.5], bound=bound)
+    return IntegerSolution(status=status, chosen=np.flatnonzero(levels > 0.5), bound=bound)
 
 
-def _model(
-    program: Program, columns: IntArray, *, is_integer: bool
-) -> tuple[pulp.LpProblem, list[pulp.LpVariable], dict[int, pulp.LpConstraint]]:
+def _model(program: Program) -> tuple[pulp.LpProblem, list[pulp.LpVariable]]:
     import pulp  # Imported where it is used: it costs a fifth of a second that most commands can save.
 
     model = pulp.LpProblem("clearing", pulp.LpMaximize)
-    category = pulp.LpInteger if is_integer else pulp.LpContinuous
-    # In the relaxation the rows keep every decision at or below 1; an explicit bound would take part of the dual.
-    highest = 1 if is_integer else None
-    variables = [model.add_variable(f"x{i}", 0, highest, category) for i in range(len(columns))]
-    values = program.values[columns].tolist()
-    model.setObjective(pulp.LpAffineExpression(dict(zip(variables, values, strict=True))))
-    by_row = sparse.csr_array(program.matrix[:, columns])
-    rows = {}
+    variables = [model.add_variable(f"x{i}", 0, 1, pulp.LpInteger) for i in range(len(program.values))]
+    model.setObjective(pulp.LpAffineExpression(dict(zip(variables, program.values.tolist(), strict=True))))
+    by_row = sparse.csr_array(program.matrix)
     for row in np.flatnonzero(np.diff(by_row.indptr)).tolist():
         part = slice(by_row.indptr[row], by_row.indptr[row + 1])
         terms = zip(by_row.indices[part].tolist(), by_row.data[part].tolist(), strict=True)
@@ -136,28 +113,37 @@ def _model(
             rhs=float(program.limits[row]),
         )
         model.addConstraint(constraint, f"r{row}")
-        rows[row] = constraint
-    return model, variables, rows
+    return model, variables
 
 
-def _engine(solver: Solver, *, is_integer: bool, seconds: float | None) -> pulp.LpSolver:
+def _engine(solver: Solver, *, seconds: float | None, is_over: Callable[[], bool]) -> pulp.LpSolver:
     import pulp
 
     if solver is Solver.CBC:
         # The CBC that PuLP brings along. Its own class for it is deprecated and warns on every use.
         return pulp.COIN_CMD(
             path=pulp.PULP_CBC_CMD.pulp_cbc_path,
-            mip=is_integer,
             msg=False,
             timeLimit=seconds,
             gapRel=0.0,
             gapAbs=0.0,
             threads=_THREADS,
         )
-    # Presolve costs more than it gains on these set-packing models (2.5 to 3 times slower with it).
-    presolve = {"presolve": "off"} if is_integer else {}
+    import highspy
+
+    def interrupt(_type: object, _text: str, _given: object, wanted: Any, _data: object) -> None:
+        wanted.user_interrupt = is_over()
+
     return pulp.HiGHS(
-        mip=is_integer, msg=False, timeLimit=seconds, gapRel=0.0, gapAbs=0.0, threads=_THREADS, **presolve
+        msg=False,
+        timeLimit=seconds,
+        gapRel=0.0,
+        gapAbs=0.0,
+        threads=_THREADS,
+        # Presolve costs more than it gains on these set-packing models (2.5 to 3 times slower with it).
+        presolve="off",
+        callbackTuple=(interrupt, None),
+        callbacksToActivate=[highspy.cb.HighsCallbackType.kCallbackMipInterrupt],
     )
 
 
@@ -174,7 +160,8 @@ def _run(model: pulp.LpProblem, engine: pulp.LpSolver) -> SolveStatus:
 
 
 def translate_status(status: int, sol_status: int) -> SolveStatus:
-    """Return what PuLP's two codes mean. ``LpStatusOptimal`` alone says nothing: a time-limited solve has it too.
+    """Return what PuLP's two codes mean. ``LpStatusOptimal`` alone says nothing: a time-limited solve has it
+    too.
 
     Raises
     ------

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from exchange.errors import BadPool
-from exchange.pool import BloodGroup
-from exchange.pool_file import parse_pool, pool_text, read_pool
+from exchange.formats.text_rows import Complaints
+from exchange.pool import BloodGroup, Pair
+from exchange.pool_file import parse_pool, pool_text, read_pool, write_pool
 
 Shared = Callable[[str], Path]
 
@@ -53,7 +54,7 @@ def test_old_and_new_wmd_files_describe_the_same_pool(tmp_path: Path, text: str)
 
 def test_a_wmd_file_alone_says_nothing_of_blood_groups(tmp_path: Path) -> None:
     pool = read_pool(write(tmp_path, pool_wmd=OLD_WMD))
-    assert pool.pairs[0].patient_blood_group is pool.pairs[0].cpra is None
+    assert pool.pairs[0] == Pair(id="P1")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_a_wmd_file_alone_says_nothing_of_blood_groups(tmp_path: Path) -> None:
         (OLD_WMD.replace("2,Pair 2", "7,Pair 2"), r"pool\.wmd:3: names should be numbered"),
         (OLD_WMD.replace("0,1,1", "0,3,1"), r"pool\.wmd:5: recipient 3 does not exist.* 0 to 2"),
         (OLD_WMD.replace("0,1,1", "0,0,1"), r"pool\.wmd:5: .*to itself"),
-        (OLD_WMD.replace("1,0,1", "0,1,1"), r"pool\.wmd:6: .*line 5"),
+        (OLD_WMD.replace("1,0,1", "0,1,1"), r"pool\.wmd:6: .*given twice, first at .*pool\.wmd:5"),
         (OLD_WMD.replace("0,1,1", "0,1"), r"pool\.wmd:5: an arc has 3 fields"),
         (OLD_WMD.replace("0,1,1", "0,1,inf"), r"pool\.wmd:5: the weight should be a number"),
         (OLD_WMD + "2,0,1\n", "announces 4 arcs, but 5 are given"),
@@ -160,7 +161,7 @@ def test_a_malformed_input_file_names_file_and_line(tmp_path: Path, text: str, c
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("duplicate-edge.input", r"duplicate-edge\.input:3: .*was given in line 2"),
+        ("duplicate-edge.input", r"duplicate-edge\.input:3: .*given twice, first at .*input:2"),
         ("self-loop.input", r"self-loop\.input:2: .*to itself"),
         ("out-of-range1.input", r"out-of-range1\.input:2: an arc has 3 fields"),
         ("incorrect_edge_count1.input", r"incorrect_edge_count1\.input:1: announces 2 arc.* 3 follow"),
@@ -202,3 +203,132 @@ def test_a_foreign_pool_survives_conversion(shared: Shared, name: str) -> None:
     assert parse_pool(pool_text(pool), "converted") == pool
     assert not pool.is_simulated
     assert pool.ndds
+
+
+def forgiven(path: Path) -> tuple[list[tuple[str, str]], Complaints]:
+    """Return the ends of the arcs that a forgiving reading keeps, and the complaints."""
+    complaints = Complaints(is_forgiving=True)
+    return [(a.donor, a.recipient) for a in read_pool(path, complaints).arcs], complaints
+
+
+@pytest.mark.parametrize("text", [OLD_WMD, NEW_WMD])
+def test_forgiving_a_wmd_file_leaves_out_its_bad_arcs_and_names_each(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path, pool_wmd=text + "7,1,1\n1,0\n1,1,1\n2,1,-3\n")
+    ends, complaints = forgiven(path)
+    assert ends[:3] == [("P1", "P2"), ("P2", "P1"), ("N3", "P2")]
+    places = [found.removeprefix(f"{path}:").split(":")[0] for found in complaints.found]
+    n = text.count("\n")
+    assert sorted(map(int, places)) == [
+        n + 1,
+        n + 2,
+        n + 3,
+        n + 4,
+        n + 4,
+    ]  # The last: more arcs than announced.
+    assert complaints.rows_left_out == 4
+    with pytest.raises(BadPool, match=rf"5 complaints(.|\n)*{n + 1}: (.|\n)*{n + 2}: "):
+        read_pool(path)
+
+
+def test_forgiving_a_dat_file_knows_nothing_of_who_stands_in_a_bad_line(tmp_path: Path) -> None:
+    dat = DAT.replace("2,AB", "2,C").replace("1,O,A,0,0.05", "1,O,A,0,45")
+    path = write(tmp_path, pool_wmd=OLD_WMD, pool_dat=dat)
+    complaints = Complaints(is_forgiving=True)
+    pool = read_pool(path, complaints)
+    assert [p.donor_blood_group for p in pool.pairs] == [None, None]
+    assert pool.ndds[0].blood_group is BloodGroup.O
+    assert "pool.dat:2: %Pra should be a fraction between 0 and 1, not 45" in complaints.found[0]
+    assert "pool.dat:3: 'C' is not a blood group" in complaints.found[1]
+    with pytest.raises(BadPool, match="do not belong together"):
+        read_pool(write(tmp_path, pool_wmd=OLD_WMD, pool_dat=DAT.replace("1,1\n", "1,0\n")), complaints)
+
+
+def test_forgiving_an_input_file_leaves_out_arcs_of_either_file(tmp_path: Path) -> None:
+    text = INPUT.replace("1 0 1.5\n-1 -1 -1", "1 0 1_5\n0 1 2\n0 7 1")
+    path = write(tmp_path, pool_input=text, pool_ndds=NDDS.replace("0 1 2", "0 1 -2"))
+    ends, complaints = forgiven(path)
+    assert ends == [("P0", "P1")]
+    texts = "\n".join(complaints.found)
+    for part in (
+        "pool.input:3: the weight should be a number, not '1_5'",
+        "given twice, first at",
+        "pool.input:5: recipient 7",
+        "is it cut off",
+        "pool.input:1: announces 2 arc(s), but 4 follow",
+        "pool.ndds:2: arc N0 -> P1 has weight -2",
+    ):
+        assert part in texts
+    assert complaints.rows_left_out == 4
+
+
+def test_forgiving_bpmdd_text_leaves_out_single_arcs(tmp_path: Path) -> None:
+    path = write(tmp_path, pool_txt="3 1 2 4\n[[2, 9],\n[1],\n[2]]\n[[1, 1],\n[1],\n[-1]]\n")
+    ends, complaints = forgiven(path)
+    assert ends == [("P1", "P2"), ("P2", "P1")]
+    assert complaints.found[0].startswith(f"{path}:2: list 1: recipient 9 does not exist")
+    assert complaints.found[1].startswith(f"{path}:4: list 3: arc N3 -> P2 has weight -1")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("pool_wmd", "3\n"), ("pool_input", "x y\n"), ("pool_txt", "3 1 2\n"), ("pool_wmd", "")],
+)
+def test_a_file_without_a_readable_beginning_is_refused_however_forgiving(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    with pytest.raises(BadPool):
+        forgiven(write(tmp_path, **{name: text}))
+
+
+def test_windows_line_ends_and_byte_order_marks_change_nothing(tmp_path: Path) -> None:
+    for name, text in {"pool_wmd": NEW_WMD, "pool_input": INPUT, "pool_txt": BPMDD}.items():
+        path = write(tmp_path, **{name: text})
+        plain = read_pool(path)
+        path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+        assert read_pool(path) == plain
+
+
+def test_a_wmd_file_is_written_as_preflib_writes_it(tmp_path: Path) -> None:
+    pool = read_pool(write(tmp_path, pool_wmd=NEW_WMD, pool_dat=DAT))
+    out = tmp_path / "out.wmd"
+    write_pool(pool, out)
+    lines = out.read_text().splitlines()
+    assert "# NUMBER ALTERNATIVES: 3" in lines
+    assert "# NUMBER EDGES: 5" in lines
+    assert "# ALTERNATIVE NAME 3: Alturist 3" in lines
+    assert [line for line in lines if not line.startswith("#")] == [
+        "1,2,1.0",
+        "2,1,1.0",
+        "3,2,1.0",
+        "1,3,0.0",
+        "2,3,0.0",
+    ]
+    assert (tmp_path / "out.dat").read_text() == (
+        "Pair,Patient,Donor,Wife-P?,%Pra,Out-Deg,Altruist\n1,O,A,0,0.05,2,0\n2,AB,B,0,0.2875,2,0\n"
+        "3,O,O,0,0.0,1,1\n"
+    )
+
+
+@pytest.mark.parametrize("number", ["03", "12"])
+def test_preflibs_own_files_are_written_again_line_by_line(
+    shared: Shared, tmp_path: Path, number: str
+) -> None:
+    source = shared(f"data/kidney/preflib_wmd_new/00036-000000{number}.wmd")
+    write_pool(read_pool(source), tmp_path / "out.wmd")
+    given, written = (
+        [
+            line
+            for line in path.read_text().splitlines()
+            if line[0] != "#" or "NUMBER" in line or " NAME " in line
+        ]
+        for path in (source, tmp_path / "out.wmd")
+    )
+    assert sorted(written[1:]) == sorted(given[1:])
+
+
+def test_json_of_kep_solver_is_told_from_ours_by_its_keys(shared: Shared, tmp_path: Path) -> None:
+    source = shared("data/kidney/kep_solver/test1.json")
+    pool = read_pool(source)
+    assert pool.pairs
+    write_pool(pool, tmp_path / "out.kep.json")
+    assert read_pool(tmp_path / "out.kep.json").arcs == pool.arcs
