@@ -50,6 +50,7 @@ from peers.pools import CASES, Case, pool_of
 
 from estimation.assumptions import FREEDMAN_2020
 from exchange.formats.kep_solver_file import write_kep_solver
+from exchange.match_run import Proof
 from exchange.pool_file import write_pool
 
 HERE = Path(__file__).resolve().parent
@@ -335,7 +336,7 @@ def _cells(row: Row, side: Side) -> tuple[str, ...]:
         cpu,
         f"{own / 1e6:.0f}+{child / 1e6:.0f}",
         f"{answer['read_bytes'] / 1e6:.0f}" if "read_bytes" in answer else "-",
-        "; ".join(f"{stage['columns_used']} of {stage['columns_total']}" for stage in stages[-1:]) or "-",
+        str(stages[-1]["columns_used"]) if stages else "-",
         "; ".join(_way(stage) for stage in stages) or "-",
         row.verdict(side) if side is not row.ours else "-",
         factor,
@@ -349,8 +350,8 @@ def _proof(stage: dict[str, Any]) -> str:
 
 
 def _way(stage: dict[str, Any]) -> str:
-    words = (stage.get("formulation"), stage.get("method"), stage["solver"])
-    return f"{' '.join(str(word) for word in words if word)} {stage['seconds']:.2f}"
+    by = f"{stage['proof']} by {stage['solver']}" if stage["proof"] == Proof.INTEGER_SOLVE else stage["proof"]
+    return f"{stage['formulation']}, {by} {stage['seconds']:.2f}"
 
 
 def _least_and_median(seconds: list[float]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from estimation.lazy_group import LazyGroup
 
 _COMMANDS = {
     "fit": "Estimate weights and write weights.json.",
@@ -15,25 +15,6 @@ _COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
-    """Imports a command's module when the command is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        found = importlib.import_module(f"estimation.commands.{cmd_name}").command
-        if not isinstance(found, click.Command):
-            raise TypeError(f"estimation.commands.{cmd_name}.command must be a click command")
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
-
-@click.group("estimate", cls=_LazyGroup)
+@click.group("estimate", cls=LazyGroup, package="estimation.commands", summaries=_COMMANDS)
 def group() -> None:
     """Turn answers into weights."""

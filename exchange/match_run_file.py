@@ -119,10 +119,14 @@ def _stage_table(stage: StageResult) -> _Stage:
     )
 
 
+def match_run_text(run: MatchRun) -> str:
+    """Return the content of ``match_run.json``."""
+    return json.dumps(match_run_table(run), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_match_run(run: MatchRun, path: Path) -> None:
     """Write ``match_run.json``."""
-    text = json.dumps(match_run_table(run), indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(match_run_text(run), encoding="utf-8")
 
 
 def read_match_run(path: Path) -> MatchRun:

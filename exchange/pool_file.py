@@ -163,11 +163,6 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def readable_endings() -> tuple[str, ...]:
-    """Return how the names of files end that can be read."""
-    return tuple(_FORMATS)
-
-
 def writable_endings() -> tuple[str, ...]:
     """Return how the names of files end that can be written."""
     return tuple(suffix for suffix, entry in _FORMATS.items() if entry.write is not None)

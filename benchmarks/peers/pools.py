@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from exchange.pool import Arc, NonDirectedDonor, Pair, Pool
+from exchange.pool import Pool
 from exchange.pool_file import read_pool
 from exchange.pool_generator import generate_pool
 from exchange.pool_model import MODELS
@@ -74,30 +72,8 @@ def pool_of(case: Case, data: Path) -> Pool | None:
     """Return the case's pool, a generated one of its size where its file is missing, or None if there is none."""
     path = data / case.file
     if path.exists():
-        return _read_arrays(path) if path.suffix == ".npz" else read_pool(path)
+        return read_pool(path)
     if case.model is None:
         return None
     design = example_design("kidney-8")
     return generate_pool(design, n_pairs=case.pairs, n_ndds=case.ndds, seed=1, model=MODELS[case.model])
-
-
-def _read_arrays(path: Path) -> Pool:
-    """Read adjacency matrices as packed bits: ``abits`` from pair to pair, ``bbits`` from donor to pair."""
-    with np.load(path) as arrays:
-        n, m = int(arrays["n"]), int(arrays["m"])
-        between = np.unpackbits(arrays["abits"], count=n * n).reshape(n, n)
-        started = np.unpackbits(arrays["bbits"], count=m * n).reshape(m, n)
-    pairs = [f"P{i + 1}" for i in range(n)]
-    ndds = [f"N{i + 1}" for i in range(m)]
-    donors, recipients = np.nonzero(np.vstack([between, started]))
-    names = (*pairs, *ndds)
-    return Pool(
-        pairs=tuple(Pair(id=p) for p in pairs),
-        ndds=tuple(NonDirectedDonor(id=d) for d in ndds),
-        arcs=tuple(
-            Arc(donor=names[d], recipient=pairs[r])
-            for d, r in zip(donors.tolist(), recipients.tolist(), strict=True)
-        ),
-        source=str(path),
-        is_simulated=True,
-    )

@@ -40,15 +40,17 @@ _PER_START = 10
 _ROUNDS = 500
 _MOST_CLOSING = 300_000
 """Columns that an integer solver is given at most to close a gap; more would take gigabytes."""
-_FIRST_CLOSING = 15_000
+_FIRST_CLOSING = 3_000
 _PLUNGE_SOLVES = 60
-_PLUNGE_SHARE = 0.25
-"""Part of the time left that a plunge may take."""
+_PLUNGE_WORK, _PLUNGE_ITERATIONS = 2, 2_000
+"""A plunge may take so many times the simplex steps that pricing out took, and so many more."""
 _SECONDS_PER_COLUMN = 2e-4
 """An integer solve over so many columns is not begun with fewer seconds left: building it takes about a third
 of that."""
 _GOOD_ENOUGH = 0.02
 """How far below the bound a match run may be that is looked for when none at the bound was found."""
+_RULE_ROOM = 1e-7
+"""So much of its limit an integer solve leaves a side rule."""
 _FORBIDDING = 1e6
 """Price that no exchange is worth."""
 
@@ -144,12 +146,14 @@ class _Solve:
         self.chosen, self.value = task.incumbent, task.value(task.incumbent)
         self.bound, self.closed_by = np.inf, "prices"
         self.certificate = self.plain_certificate()
-        self.seed = 0
+        self.seed = self.iterations_of_pricing = 0
         self.master.take(task.incumbent)
         self.master.pursue(task.values)
 
     def run(self) -> Outcome:
+        before = self.relaxation.iterations
         solution = self.price_out()
+        self.iterations_of_pricing = self.relaxation.iterations - before
         if solution is not None and not self.is_done():
             self.search(solution)
             if not self.is_done() and not self.is_over():
@@ -188,10 +192,17 @@ class _Solve:
         return self.left() == 0
 
     def improve(self, chosen: Columns) -> None:
-        """Keep a match run if it is the best so far."""
+        """Keep a match run if it is the best so far, and breaks no side rule by more than rounding."""
         value = self.task.value(chosen)
-        if value > self.value:
+        if value > self.value and self.keeps_rules(chosen):
             self.chosen, self.value = chosen, value
+
+    def keeps_rules(self, chosen: Columns) -> bool:
+        """Return whether the side rules hold, up to what solvers let them be broken by."""
+        return all(
+            float(np.sum(chosen.values(rule.values))) >= rule.at_least - 2 * _slack(rule.at_least)
+            for rule in self.master.rules
+        )
 
     def certify(
         self,
@@ -331,18 +342,11 @@ class _Solve:
             target=target,
             most_solves=most_solves,
             grow=self.grow,
-            is_over=self.after_share(_PLUNGE_SHARE),
+            most_iterations=_PLUNGE_WORK * self.iterations_of_pricing + _PLUNGE_ITERATIONS,
+            is_over=self.is_over,
         )
         if found is not None:
             self.improve(self.master.columns.take(found))
-
-    def after_share(self, share: float) -> Callable[[], bool]:
-        """Return a function that says whether ``share`` of the seconds now left are over."""
-        now_left = self.left()
-        if now_left is None:
-            return self.is_over
-        end = now_left * (1 - share)
-        return lambda: (self.left() or 0.0) <= end
 
     def grow(self, solution: RelaxedSolution, held: list[int]) -> bool:
         """Let columns join that improve the relaxation while some are held at 1: none that takes up their
@@ -359,12 +363,19 @@ class _Solve:
 
     def close(self) -> None:
         """Give an integer solver what may hold a better match run: first a little, then all that may."""
-        needed = self.columns_within(self.reach(), most=_FIRST_CLOSING)
+        reach = self.reach()
+        needed = self.columns_within(reach, most=_FIRST_CLOSING)
+        while needed is None and reach > PROOF_TOLERANCE * max(abs(self.bound), 1.0):
+            # A part of what may be of use holds the best match run more often than not, and then proves it, too.
+            reach /= 2
+            needed = self.columns_within(reach, most=_FIRST_CLOSING)
         if needed is None:
             self.integer_solve(self.master.columns, reach=None)
-            if self.is_done() or self.is_over():
-                return
-            needed = self.columns_within(self.reach(), most=_MOST_CLOSING)
+        else:
+            self.integer_solve(needed, reach=reach)
+        if self.is_done() or self.is_over() or reach >= self.reach():
+            return
+        needed = self.columns_within(self.reach(), most=_MOST_CLOSING)
         seconds = self.left()
         if needed is not None and seconds is not None and len(needed) * _SECONDS_PER_COLUMN > seconds:
             self.report(f"too little time for an integer solve over {len(needed):,} columns; ")
@@ -401,14 +412,21 @@ class _Solve:
         given = joined(self.chosen, columns)
         self.master.take(given)
         self.report(f"integer solve over {len(given):,} columns; ")
+        # At a rule's very limit solvers may find no solution.
+        n_market = len(self.limits) - len(self.master.rules)
+        limits = self.limits
+        limits[n_market:] += _RULE_ROOM * np.maximum(np.abs(limits[n_market:]), 1.0)
         program = Program(
-            values=given.values(self.task.values), matrix=self.master.matrix(given), limits=self.limits
+            values=given.values(self.task.values), matrix=self.master.matrix(given), limits=limits
         )
         found = solve_integer(program, solver=self.solver, seconds=self.left(), is_over=self.is_over)
         if found.status is not SolveStatus.NO_SOLUTION:
             self.improve(given.take(found.chosen))
         if reach is not None:
-            inside = found.bound if found.status is not SolveStatus.OPTIMAL else self.value
+            inside = found.bound
+            if found.status is SolveStatus.OPTIMAL:
+                # More than the best kept only if what was found breaks a rule; then it proves that much less.
+                inside = max(self.value, self.task.value(given.take(found.chosen)))
             outside = self.certificate.bound - reach
             if inside is not None:
                 bound = max(self.rounded(inside), self.rounded(outside), self.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -13,6 +13,11 @@ from exchange.clearing.exchange_values import ExchangeValues
 from exchange.clearing.market import Market
 from exchange.clearing.relaxation import Relaxation
 from exchange.pool import FloatArray
+
+_MOST_SHORTFALL = 1e-5
+"""By so much, relative to the rule's limit, a solver may have let a match run fall short of a rule."""
+_ROOM = 1e-8
+"""So much a lowered rule leaves besides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,20 @@ class Master:
         """Make ``values`` the objective."""
         self._values = values
         self.relaxation.set_values(self.columns.values(values))
+
+    def admit(self, chosen: Columns) -> None:
+        """Lower side rules to what a match run reaches that falls short of them by a solver's tolerance.
+
+        Otherwise the next relaxation, whose tolerance is finer than an integer solver's, has no solution.
+        """
+        for k, rule in enumerate(self.rules):
+            reached = float(np.sum(chosen.values(rule.values)))
+            size = max(abs(rule.at_least), 1.0)
+            if 0.0 < rule.at_least - reached <= _MOST_SHORTFALL * size:
+                # At the very value HiGHS may call the relaxation infeasible.
+                at_least = reached - _ROOM * size
+                self.rules[k] = replace(rule, at_least=at_least)
+                self.relaxation.set_limit(len(self.limits) - len(self.rules) + k, -at_least)
 
     def keep(self, rule: Rule) -> None:
         """Add a side rule."""

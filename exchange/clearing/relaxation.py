@@ -23,6 +23,12 @@ _AT_ONCE = 12
 _PRIMAL, _DUAL = 4, 1
 """HiGHS' numbers of the simplex methods: after new columns the basis is still primal feasible, after changed
 bounds dual feasible."""
+_SETTLED = (
+    highspy.HighsModelStatus.kOptimal,
+    highspy.HighsModelStatus.kTimeLimit,
+    highspy.HighsModelStatus.kInfeasible,
+    highspy.HighsModelStatus.kUnboundedOrInfeasible,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +63,8 @@ class Relaxation:
             ("random_seed", 0),
             # Finer than the threshold of pricing, so that no column at hand is found profitable again.
             ("dual_feasibility_tolerance", 1e-9),
+            # Smaller coefficients count as 0; by default a weight of a billionth of the greatest would.
+            ("small_matrix_value", 1e-12),
         ):
             engine.setOptionValue(option, value)
         engine.changeObjectiveSense(highspy.ObjSense.kMaximize)
@@ -71,8 +79,11 @@ class Relaxation:
         )
         self._engine = engine
         self._method = _PRIMAL
+        self._held: set[int] = set()
         self.count = 0
         """Number of columns."""
+        self.iterations = 0
+        """Steps of the simplex method so far: a measure of work that is the same on every machine."""
 
     def add(self, values: FloatArray, matrix: sparse.csc_array) -> None:
         """Let columns join; ``matrix`` has one row per row of the model."""
@@ -108,16 +119,25 @@ class Relaxation:
         # The last solution may break the rule, but its prices still fit.
         self._method = _DUAL
 
+    def set_limit(self, row: int, limit: float) -> None:
+        """Change a row's limit."""
+        self._engine.changeRowBounds(row, -highspy.kHighsInf, float(limit))
+        self._method = _DUAL
+
     def fix(self, columns: list[int], level: float | None) -> None:
         """Hold columns at a level, or let them go with None."""
         low = 0.0 if level is None else level
         high = highspy.kHighsInf if level is None else level
         for column in columns:
             self._engine.changeColBounds(column, low, high)
+        if level is None:
+            self._held.difference_update(columns)
+        else:
+            self._held.update(columns)
         self._method = _DUAL
 
     def solve(self, seconds: float | None = None) -> RelaxedSolution | None:
-        """Solve to optimality; None if the time did not suffice or, with columns held, no solution exists.
+        """Solve to optimality; None if the time did not suffice or, with columns held, none was found.
 
         Raises
         ------
@@ -125,10 +145,22 @@ class Relaxation:
             HiGHS ended in a state that cannot be.
         """
         engine = self._engine
-        engine.setOptionValue("simplex_strategy", self._method)
         limit = highspy.kHighsInf if seconds is None else engine.getRunTime() + max(seconds, 1e-3)
         engine.setOptionValue("time_limit", limit)
-        engine.run()
+        # Where values differ by many orders of magnitude, HiGHS may give up ('Unknown') by one method and
+        # solve by the other, or from scratch.
+        for method, is_afresh in (
+            (self._method, False),
+            (_PRIMAL + _DUAL - self._method, False),
+            (_PRIMAL, True),
+        ):
+            if is_afresh:
+                engine.clearSolver()
+            engine.setOptionValue("simplex_strategy", method)
+            engine.run()
+            self.iterations += int(engine.getInfo().simplex_iteration_count)
+            if engine.getModelStatus() in _SETTLED:
+                break
         status = engine.getModelStatus()
         if status == highspy.HighsModelStatus.kOptimal:
             solution = engine.getSolution()
@@ -137,11 +169,8 @@ class Relaxation:
                 levels=np.asarray(solution.col_value),
                 duals=np.maximum(solution.row_dual, 0.0),
             )
-        if status in (
-            highspy.HighsModelStatus.kTimeLimit,
-            highspy.HighsModelStatus.kInfeasible,
-            highspy.HighsModelStatus.kUnboundedOrInfeasible,
-        ):
+        # With columns held it is a mere trial, most likely one without a solution.
+        if status in _SETTLED or self._held:
             return None
         raise SolverFailed(
             f"HiGHS left the linear relaxation as '{engine.modelStatusToString(status)}'; try again, and report "
@@ -155,6 +184,7 @@ def plunge(
     *,
     target: float,
     most_solves: int,
+    most_iterations: int,
     grow: Callable[[RelaxedSolution, list[int]], bool],
     is_over: Callable[[], bool],
 ) -> IntArray | None:
@@ -170,8 +200,9 @@ def plunge(
     ----------
     target
         Value to reach.
-    most_solves
-        Give up after so many solves of the relaxation.
+    most_solves, most_iterations
+        Give up after so many solves of the relaxation, or steps of the simplex method: measures of work that,
+        unlike seconds, make the same input end the same way.
     grow
         Told a solution below the target and the columns held at 1: lets columns join that could improve it,
         and says whether any did.
@@ -182,7 +213,10 @@ def plunge(
     held: set[int] = set()
     solution: RelaxedSolution | None = start
     found: IntArray | None = None
+    spent = relaxation.iterations
     for _ in range(most_solves):
+        if relaxation.iterations - spent > most_iterations:
+            break
         if solution is not None and solution.value >= target:
             fractions = np.flatnonzero((solution.levels > _INTEGRAL) & (solution.levels < 1 - _INTEGRAL))
             if not len(fractions):

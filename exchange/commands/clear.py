@@ -90,7 +90,7 @@ _DEFAULT_TIES = 100
     type=click.Choice([AUTO, "highs", "cbc"]),
     default=AUTO,
     show_default=True,
-    help="auto takes the faster one for each stage; the result names it.",
+    help="For integer solves, which most stages do not need; auto takes CBC. The result names it.",
 )
 @click.option(
     "--time-limit",
@@ -175,7 +175,7 @@ def command(
     from exchange.commands.reading import read_formulation, read_goals, read_priorities, read_solver
     from exchange.commands.stopping import ProgressLine, StopOnInterrupt
     from exchange.match_run import SolveStatus
-    from exchange.match_run_file import match_run_table, write_match_run
+    from exchange.match_run_file import match_run_table, match_run_text
     from exchange.pool_file import read_pool
     from exchange.ties import drawn_among_ties, find_ties
 
@@ -183,6 +183,8 @@ def command(
     check_outputs(*outputs, inputs=(pool_path, design))
     tie_rule = TieRule(ties)
     _check_combination(tie_rule, seed, ties_out, n_draws, draws_out)
+    if n_draws is None and (workers is not None or scheduler is not None):
+        raise BadRequest("--workers and --scheduler share out the draws; give --draws, too")
     pool = read_pool(pool_path)
     given = read_priorities(pool, weights, donor_weights, seed=seed, design=design)
     check_outputs(*outputs, inputs=given.inputs.values())
@@ -230,7 +232,7 @@ def command(
         manifest = make_manifest({"pool": pool_path, **given.inputs}, settings)
         run = replace(run, manifest=manifest)
         if out is not None:
-            write_match_run(run, out)
+            write_text(out, match_run_text(run))
         tied = None
         if tie_rule is TieRule.ALL:
             tied = find_ties(clearing, solved, given.priorities, chosen_policy, most=most_ties)

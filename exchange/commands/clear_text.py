@@ -49,7 +49,11 @@ def _stage(stage: StageResult) -> str:
     else:
         verdict = f"proved optimal by an integer solve over {stage.columns_used:,} columns"
     took = "" if stage.seconds is None else f"{stage.seconds:.1f} s, "
-    return f"{stage.objective} {value}: {verdict}; {stage.formulation}, {stage.solver}, {took}{limit}"
+    # Where prices prove it, no integer solver took part.
+    solver = (
+        "" if stage.proof is Proof.PRICES and stage.status is SolveStatus.OPTIMAL else f"{stage.solver}, "
+    )
+    return f"{stage.objective} {value}: {verdict}; {stage.formulation}, {solver}{took}{limit}"
 
 
 def ties_lines(ties: Ties) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,7 +110,7 @@ def command(
     its being left out would cost.
 
     Give the match run that is to be explained, with the weights it was made with; without one the pool is cleared
-    first.
+    first. Ctrl-C stops with what is known by then; a second Ctrl-C gives up.
 
     \b
     Examples:
@@ -121,6 +120,7 @@ def command(
     from estimation.commands.writing import check_outputs, write_text
     from estimation.manifest import make_manifest
     from exchange.clearing.clear import make_clearing
+    from exchange.commands.stopping import ProgressLine, StopOnInterrupt
     from exchange.explaining.explanation import explain_pairs
     from exchange.explaining.explanation_text import explanation_table, price_lines
     from exchange.explaining.price_of_priority import price_of_priority
@@ -142,6 +142,7 @@ def command(
     check_outputs(("--out", out), inputs=(pool_path, run_path, design))
     pool = read_pool(pool_path)
     given = read_priorities(pool, weights, donor_weights, seed=seed, design=design)
+    check_outputs(("--out", out), inputs=given.inputs.values())
     fairness = Fairness(threshold=sensitized_from, bonus=sensitized_bonus)
     if with_price and not given.has_weights:
         raise BadRequest("--price needs priority weights; give --weights or --donor-weights")
@@ -152,31 +153,51 @@ def command(
     else:
         chosen, goals, caps = read.policy, (), (read.cycle_cap, read.chain_cap)
     names = [stage.objective for stage in read.stages] if read else [goal.objective for goal in goals]
-    clearing = make_clearing(
-        pool,
-        [*names, *((Objective.TRANSPLANTS, Objective.PRIORITY) if with_price else ())],
-        cycle_cap=caps[0],
-        chain_cap=caps[1],
-        fairness=fairness,
-        solver=read_solver(solver),
-        time_limit_seconds=time_limit,
-        progress=_progress,
-    )
-    if read is not None:
-        run = read
-    else:
-        solved = clearing.solve([(goal, clearing.values(goal.objective, given.priorities)) for goal in goals])
-        run = clearing.match_run(solved, given.priorities, chosen)
-    check_match_run(pool, run, given.priorities, fairness=fairness)
-    explanation = explain_pairs(clearing, run, given.priorities, pairs=pairs, progress=_progress)
-    price = price_of_priority(clearing, given.priorities) if with_price else None
+    shown = ProgressLine(all_lines=False)
+    with StopOnInterrupt("what is known") as stop:
+        clearing = make_clearing(
+            pool,
+            [*names, *((Objective.TRANSPLANTS, Objective.PRIORITY) if with_price else ())],
+            cycle_cap=caps[0],
+            chain_cap=caps[1],
+            fairness=fairness,
+            solver=read_solver(solver),
+            time_limit_seconds=time_limit,
+            is_stopped=lambda: stop.is_stopped,
+            progress=shown,
+        )
+        if read is not None:
+            run = read
+        else:
+            solved = clearing.solve(
+                [(goal, clearing.values(goal.objective, given.priorities)) for goal in goals]
+            )
+            run = clearing.match_run(solved, given.priorities, chosen)
+        check_match_run(pool, run, given.priorities, fairness=fairness)
+        explanation = explain_pairs(clearing, run, given.priorities, pairs=pairs, progress=shown)
+        # Once stopped, the price would be that of match runs nobody looked for.
+        price = price_of_priority(clearing, given.priorities) if with_price and not stop.is_stopped else None
+    shown.close()
+    if stop.is_stopped:
+        click.echo("stopped; what was not settled by then is said to be open or not proved", err=True)
+        if with_price and price is None:
+            click.echo("the price of priority was not looked for", err=True)
     changes = _changes(explanation, pool, given)
     files = {"pool": pool_path, **given.inputs}
     if run_path is not None:
         files["match_run"] = run_path
     manifest = make_manifest(
         files,
-        {"priorities": given.words, "pairs": list(pairs), "solver": solver, "time_limit_seconds": time_limit},
+        {
+            "priorities": given.words,
+            "seed": seed,
+            "pairs": list(pairs),
+            "concessions": [stage.concession for stage in run.stages],
+            "sensitized_from": sensitized_from,
+            "sensitized_bonus": sensitized_bonus,
+            "solver": solver,
+            "time_limit_seconds": time_limit,
+        },
     )
     text = json.dumps(
         explanation_table(explanation, changes, price, manifest),
@@ -255,8 +276,3 @@ def _lines(explanation: Explanation, changes: dict[str, tuple[Change, ...]], *, 
     if not explanation.pairs:
         lines.append("every pair is matched")
     return lines
-
-
-def _progress(text: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(text, err=True)

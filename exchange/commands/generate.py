@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from estimation.commands.writing import check_outputs
 from exchange.arc_success import success_rule
-from exchange.errors import BadRequest
 from exchange.pool import BloodGroup, Pool
 from exchange.pool_model import MODELS, SAIDMAN
 from exchange.pool_settings import read_settings, settings_text
@@ -94,8 +94,7 @@ def command(
     from exchange.pool_generator import generate_pool
     from survey.design_file import example_design, read_design
 
-    if not out.parent.is_dir():
-        raise BadRequest(f"--out {out}: there is no folder {out.parent}; make it first")
+    check_outputs(("--out", out), inputs=(settings, design))
     rule = success_rule(success)
     chosen = MODELS[model] if settings is None else read_settings(settings, MODELS[model])
     if design is None:
@@ -124,7 +123,8 @@ def command(
         f"{out}: {pairs} pairs{kept}, {ndds} non-directed donors, {counts['arcs']} arcs; "
         f"simulated, patients described by study '{study.slug}'"
     )
-    click.echo(f"patients     {_groups(counts['patient_blood_groups'])}; mean cPRA {counts['mean_cpra']}")
+    mean = "unknown" if counts["mean_cpra"] is None else counts["mean_cpra"]
+    click.echo(f"patients     {_groups(counts['patient_blood_groups'])}; mean cPRA {mean}")
     click.echo(f"donors       {_groups(counts['donor_blood_groups'])}")
     click.echo(f"ndds         {_groups(counts['ndd_blood_groups'])}")
     click.echo(pool.note)

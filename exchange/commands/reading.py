@@ -179,7 +179,12 @@ def read_goals(
         return chosen, goals_of(chosen, ())
     if policy is not None:
         raise BadRequest("give either --policy or --objectives")
-    conceded = dict(_concession(text) for text in concessions)
+    conceded: dict[Objective, float] = {}
+    for text in concessions:
+        name, amount = _concession(text)
+        if name in conceded:
+            raise BadRequest(f"--concede {text}: {name} was conceded before; give each objective one amount")
+        conceded[name] = amount
     goals = tuple(
         Goal(objective=name, concession=conceded.pop(name, 0.0))
         for name in (_objective(text.strip(), "--objectives") for text in objectives.split(","))

@@ -15,9 +15,16 @@ _LEAST_SECONDS = 0.1
 
 
 class StopOnInterrupt:
-    """While active, the first Ctrl-C only sets :attr:`is_stopped`; the second interrupts as usual."""
+    """While active, the first Ctrl-C only sets :attr:`is_stopped`; the second interrupts as usual.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    result
+        What the command ends with, for the line shown at the first Ctrl-C.
+    """
+
+    def __init__(self, result: str = "the best so far") -> None:
+        self._result = result
         self.is_stopped = False
         self._before: object = None
 
@@ -39,7 +46,7 @@ class StopOnInterrupt:
             raise KeyboardInterrupt
         self.is_stopped = True
         # Not click.echo: a signal may come in the middle of one.
-        sys.stderr.write("\nstopping with the best so far; Ctrl-C again to give up\n")
+        sys.stderr.write(f"\nstopping with {self._result}; Ctrl-C again to give up\n")
         sys.stderr.flush()
 
 

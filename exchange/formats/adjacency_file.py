@@ -33,6 +33,9 @@ _UNKNOWN = 255
 _LARGEST = 100_000
 """Most pairs or non-directed donors; above it a file is taken to be damaged."""
 
+_BEGINNINGS = (b"PK", b"\x93NUMPY")
+"""Of files of several arrays, which are zip files, and of single ones."""
+
 _DAMAGE = (
     ValueError,
     EOFError,
@@ -101,6 +104,10 @@ def _arcs(donors: Sequence[str], recipients: Sequence[str], exists: BoolArray) -
 def _load(path: Path) -> _Keys:
     """Return the file's arrays; pickled objects, which could run code, are refused."""
     with path.open("rb") as file:
+        if not file.read(6).startswith(_BEGINNINGS):
+            # numpy would take it for a pickle, and advise to load it unsafely.
+            raise BadPool(f"{path}: not an .npz file; 'equipoise exchange convert' writes them")
+        file.seek(0)
         try:
             loaded = np.load(file, allow_pickle=False)
             if not isinstance(loaded, np.lib.npyio.NpzFile):

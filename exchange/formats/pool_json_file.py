@@ -193,6 +193,10 @@ def _document(text: str, where: str) -> object:
 
 
 def _frame(document: object, where: str) -> _Frame:
+    if not isinstance(document, dict):
+        raise BadPool(
+            f"{where}: holds no JSON object {{...}}; see 'equipoise exchange convert --help' for what is read"
+        )
     try:
         frame = _Frame.model_validate(document)
     except ValidationError as error:

@@ -72,6 +72,15 @@ def pool_path(tmp_path: Path) -> Path:
     return path
 
 
+def test_an_older_match_run_is_replaced_whole_and_never_written_over(pool_path: Path, tmp_path: Path) -> None:
+    out, same_file = tmp_path / "run.json", tmp_path / "link.json"
+    out.write_text("older", encoding="utf-8")
+    same_file.hardlink_to(out)
+    invoke("clear", pool_path, "--out", out)
+    assert same_file.read_text(encoding="utf-8") == "older"
+    assert read_match_run(out).transplants > 0
+
+
 def test_clear_writes_a_valid_match_run_and_says_what_it_found(pool_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "match_run.json"
     output = invoke("clear", pool_path, "--chain-cap", 3, "--out", out)
@@ -107,9 +116,15 @@ def test_a_policy_that_needs_weights_is_refused_without_them(pool_path: Path) ->
         invoke("clear", pool_path, "--policy", "greatest-weight")
 
 
-def test_clear_names_the_solver_and_writes_the_same_bytes_again(pool_path: Path, tmp_path: Path) -> None:
+def test_clear_names_the_solver_only_where_one_took_part(pool_path: Path) -> None:
+    output = invoke("clear", pool_path)
+    assert "proved optimal by prices alone; cycle, 0." in output
+    assert "cbc" not in output
+
+
+def test_clear_writes_the_same_bytes_again(pool_path: Path, tmp_path: Path) -> None:
     one, other = tmp_path / "one.json", tmp_path / "other.json"
-    assert "; cycle, cbc, " in invoke("clear", pool_path, "--out", one)
+    invoke("clear", pool_path, "--out", one)
     invoke("clear", pool_path, "--out", other)
     assert one.read_bytes() == other.read_bytes()
     assert json.loads(one.read_text())["manifest"]["settings"]["solver"] == "auto"
@@ -177,6 +192,18 @@ def test_objectives_are_pursued_in_the_order_named_and_concessions_are_said(desc
         (("--donor-weights", "freedman2020-heterogeneous"), "give --seed"),
         (("--donor-weights", "x", "--weights", "y"), "not both"),
         (("--sensitized-from", "80"), "between 0 and 1"),
+        (("--workers", "2"), "give --draws"),
+        (
+            (
+                "--objectives",
+                "transplants,two-way",
+                "--concede",
+                "transplants=1",
+                "--concede",
+                "transplants=3",
+            ),
+            "transplants was conceded before",
+        ),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused_with_the_way_out(
@@ -184,6 +211,17 @@ def test_what_cannot_be_asked_for_is_refused_with_the_way_out(
 ) -> None:
     with pytest.raises(BadRequest, match=complaint):
         invoke("clear", described, *options)
+
+
+def test_an_explanation_is_not_written_over_the_weights(described: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.json"
+    _write_fitted_weights(weights)
+    before = weights.read_bytes()
+    arguments = ["explain", str(described), "--weights", str(weights), "--out", str(weights)]
+    result = CliRunner().invoke(group, arguments, catch_exceptions=False)
+    assert result.exit_code == 2
+    assert "the file that is read" in result.output
+    assert weights.read_bytes() == before
 
 
 def test_published_weights_refuse_patients_of_another_study(pool_path: Path) -> None:

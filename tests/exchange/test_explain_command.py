@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 from pathlib import Path
 
 import click
@@ -11,6 +13,7 @@ from estimation.weights import AttributeWeights, Estimate
 from exchange.clearing.clear import clear_pool
 from exchange.clearing.objectives import Policy
 from exchange.commands.explain import command
+from exchange.commands.stopping import ProgressLine
 from exchange.errors import BadMatchRun, BadRequest, InvalidMatchRun
 from exchange.explaining.needed_change import changes_that_exceed
 from exchange.match_run_file import write_match_run
@@ -165,6 +168,31 @@ def test_a_file_that_claims_too_much_is_refused(pool: Pool, pool_path: Path, tmp
     path.write_text(json.dumps(table), encoding="utf-8")
     with pytest.raises(InvalidMatchRun, match=r"called optimal at .* can be reached"):
         invoke(pool_path, path, "--pair", dropped[0])
+
+
+def test_ctrl_c_ends_with_what_is_known(pool_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    def stop_after_four_pairs(_: ProgressLine, text: str) -> None:
+        if text.startswith("pair "):
+            shown.append(text)
+            if len(shown) == 4:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(ProgressLine, "__call__", stop_after_four_pairs)
+    full = invoke(pool_path, "--weights", WEIGHTS, "--solver", "highs")
+    assert "stopped; what was not settled by then is said to be open" in full.stderr
+    lines = full.stdout.splitlines()
+    assert re.match(r"P2 +no-arc-in ", lines[2])
+    assert " open " not in "".join(lines[2:6])
+    assert " open " in "".join(lines[6:])
+    # What needs no solve is known all the same.
+    assert any("no-exchange" in line for line in lines[6:])
+    shown.clear()
+    priced = invoke(pool_path, "--weights", WEIGHTS, "--price")
+    assert "the price of priority was not looked for" in priced.stderr
+    assert "most transplants alone" not in priced.stdout
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_the_help_has_an_example() -> None:

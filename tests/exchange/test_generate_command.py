@@ -118,7 +118,6 @@ def test_help_shows_an_example() -> None:
             ("--model", "freedman2020", "--design", EXAMPLES / "kidney-numeric.toml"),
             "draws profiles that study 'kidney-numeric' does not have",
         ),
-        (("--out", "nowhere/pool.json"), "there is no folder nowhere; make it first"),
     ],
 )
 def test_bad_requests_are_refused_before_anything_is_written(
@@ -137,3 +136,20 @@ def test_a_missing_design_is_refused(out: Path) -> None:
 @pytest.mark.parametrize("wrong", [("--pairs", -1), ("--seed", -1), ("--model", "delmonico")])
 def test_impossible_options_end_with_code_2(out: Path, wrong: tuple[object, ...]) -> None:
     assert run("--pairs", 3, "--seed", 1, "--out", out, *wrong).exit_code == 2
+
+
+def test_a_pool_is_not_written_into_a_missing_folder_or_over_its_settings(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.json"
+    settings.write_text(run("--print-settings", "saidman").stdout, encoding="utf-8")
+    before = settings.read_bytes()
+    over = run("--pairs", 3, "--seed", 1, "--settings", settings, "--out", settings)
+    assert over.exit_code == 2
+    assert "the file that is read" in over.output
+    assert settings.read_bytes() == before
+    missing = run("--pairs", 3, "--seed", 1, "--out", "nowhere/pool.json")
+    assert missing.exit_code == 2
+    assert "there is no folder nowhere" in missing.output
+
+
+def test_no_pairs_have_no_mean_cpra(out: Path) -> None:
+    assert "mean cPRA unknown" in run("--pairs", 0, "--seed", 1, "--out", out).stdout

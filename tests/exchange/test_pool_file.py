@@ -265,3 +265,10 @@ def test_a_missing_file_an_unknown_kind_and_binary_garbage_are_complained_about(
     (tmp_path / "pool.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadPool, match="not UTF-8"):
         read_pool(tmp_path / "pool.json")
+
+
+def test_json_that_is_no_object_is_refused_in_plain_words(tmp_path: Path) -> None:
+    path = tmp_path / "pool.json"
+    path.write_text("[1, 2]", encoding="utf-8")
+    with pytest.raises(BadPool, match=r"pool\.json: holds no JSON object"):
+        read_pool(path)

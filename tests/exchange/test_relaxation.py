@@ -85,6 +85,7 @@ def test_a_plunge_finds_a_true_choice_or_none_and_leaves_the_relaxation_as_it_wa
             solution,
             target=target,
             most_solves=10_000,
+            most_iterations=10**9,
             grow=lambda _solution, _held: False,
             is_over=lambda: False,
         )
@@ -95,13 +96,13 @@ def test_a_plunge_finds_a_true_choice_or_none_and_leaves_the_relaxation_as_it_wa
         assert _solved(relaxation).value == pytest.approx(solution.value)
 
 
-@pytest.mark.parametrize("stop", [{"most_solves": 1}, {"is_over": lambda: True}])
+@pytest.mark.parametrize("stop", [{"most_solves": 1}, {"most_iterations": -1}, {"is_over": lambda: True}])
 def test_a_plunge_gives_up_when_told_to(stop: dict[str, int | Callable[[], bool]]) -> None:
     # Three columns, each two of which share a member: half of each is best, and a choice of one is all there is.
     relaxation = _loaded(np.ones(3), np.array([[1.0, 1, 0], [0, 1, 1], [1, 0, 1]]))
     solution = _solved(relaxation)
     assert solution.value == pytest.approx(1.5)
     assert not solution.is_integral
-    asked = {"most_solves": 100, "is_over": lambda: False, **stop}
+    asked = {"most_solves": 100, "most_iterations": 10**9, "is_over": lambda: False, **stop}
     found = plunge(relaxation, solution, target=1.0, grow=lambda _solution, _held: False, **asked)  # type: ignore[arg-type]
     assert found is None
