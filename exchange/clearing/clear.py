@@ -19,7 +19,7 @@ from exchange.clearing.objectives import Fairness, Objective, Policy, objective_
 from exchange.clearing.pricing import Terms, price
 from exchange.clearing.solver import Solver
 from exchange.errors import BadRequest, MissingPriorities
-from exchange.match_run import Certificate, Chain, Cycle, MatchRun, Proof, SolveStatus, StageResult
+from exchange.match_run import Certificate, Chain, Cycle, MatchRun, SolveStatus, StageResult
 from exchange.pool import FloatArray, Pool, PoolArrays, pool_arrays
 from exchange.priorities import DonorPriorities, Priorities, priority_of
 from exchange.validity import check_match_run, givers_of
@@ -236,7 +236,7 @@ class Clearing:
             columns_used=outcome.columns_used,
             time_limit_seconds=self.time_limit_seconds,
             concession=stage.goal.concession,
-            proof=Proof.INTEGER_SOLVE if outcome.closed_by == "integer" else Proof.PRICES,
+            proof=outcome.proof,
             certificate=self._certificate(stage),
         )
 

@@ -1,12 +1,10 @@
 """Solve one objective over all cycles and chains to proof, or as far as the time allows.
 
-1. A linear relaxation over few columns is priced against all cycles and chains (``pricing``) until none
-outside could
-   improve it. Its duals bound every match run from above.
+1. A linear relaxation over few columns is priced against all cycles and chains (``pricing``) until none outside
+   could improve it. Its duals bound every match run from above.
 2. A plunge looks for a match run that reaches that bound among the columns at hand. It mostly exists.
-3. Otherwise an integer solver is given the columns at hand, then every column whose profit at those duals
-allows a
-   better match run than the best known. What it finds among these is optimal over all.
+3. Otherwise an integer solver is given the columns that lose little at those duals: first few, then, if need be,
+   every one that a better match run than the best known could have. What it finds among these is optimal over all.
 
 The bound is recomputed from the duals of pairs and non-directed donors alone and holds for any non-negative
 duals, so neither a wrong sign nor loose tolerances of a solver can make a result look proved by it: they
@@ -28,7 +26,7 @@ from exchange.clearing.master import Master
 from exchange.clearing.pricing import Priced, Terms, TooManyColumns, price
 from exchange.clearing.relaxation import RelaxedSolution, plunge
 from exchange.clearing.solver import Program, Solver, solve_integer
-from exchange.match_run import SolveStatus
+from exchange.match_run import Proof, SolveStatus
 from exchange.pool import FloatArray
 
 PROOF_TOLERANCE = 1e-7
@@ -104,8 +102,8 @@ class Outcome:
     columns_used: int
     """Columns that a solver was given."""
     certificate: Certificate
-    closed_by: str
-    """How the bound was reached: see ``StageResult.proof``."""
+    proof: Proof
+    """What the bound rests on."""
 
 
 def is_proved(value: float, bound: float) -> bool:
@@ -144,7 +142,7 @@ class _Solve:
         self.master, self.market, self.relaxation = task.master, task.market, task.master.relaxation
         self.limits = self.master.limits
         self.chosen, self.value = task.incumbent, task.value(task.incumbent)
-        self.bound, self.closed_by = np.inf, "prices"
+        self.bound, self.proof = np.inf, Proof.PRICES
         self.certificate = self.plain_certificate()
         self.seed = self.iterations_of_pricing = 0
         self.master.take(task.incumbent)
@@ -167,7 +165,7 @@ class _Solve:
             status=SolveStatus.OPTIMAL if self.is_done() else SolveStatus.FEASIBLE,
             columns_used=len(self.master.columns),
             certificate=self.certificate,
-            closed_by=self.closed_by,
+            proof=self.proof,
         )
 
     def search(self, solution: RelaxedSolution) -> None:
@@ -414,7 +412,7 @@ class _Solve:
         self.report(f"integer solve over {len(given):,} columns; ")
         # At a rule's very limit solvers may find no solution.
         n_market = len(self.limits) - len(self.master.rules)
-        limits = self.limits
+        limits = self.limits.copy()
         limits[n_market:] += _RULE_ROOM * np.maximum(np.abs(limits[n_market:]), 1.0)
         program = Program(
             values=given.values(self.task.values), matrix=self.master.matrix(given), limits=limits
@@ -431,7 +429,7 @@ class _Solve:
             if inside is not None:
                 bound = max(self.rounded(inside), self.rounded(outside), self.value)
                 if bound < self.bound:
-                    self.bound, self.closed_by = bound, "integer"
+                    self.bound, self.proof = bound, Proof.INTEGER_SOLVE
 
     def report(self, text: str) -> None:
         self.progress(text + self.state())

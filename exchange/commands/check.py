@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exchange.clearing.objectives import HIGHLY_SENSITIZED_CPRA, SENSITIZED_BONUS, Fairness
+from exchange.clearing.objectives import Fairness
+from exchange.commands.options import fairness_options
 
 if TYPE_CHECKING:
     from exchange.certificates import CertificateCheck
@@ -24,20 +25,7 @@ _INVALID = 1
 @click.option("--donor-weights", help="As the match run was made with: people.json, or a published name.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the donors' weights.")
 @click.option("--design", type=_PATH, help="Study whose profiles donors' weights are scaled between.")
-@click.option(
-    "--sensitized-from",
-    type=float,
-    default=HIGHLY_SENSITIZED_CPRA,
-    show_default=True,
-    help="Smallest cPRA of a highly sensitized patient, for the objectives about them.",
-)
-@click.option(
-    "--sensitized-bonus",
-    type=float,
-    default=SENSITIZED_BONUS,
-    show_default=True,
-    help="How much more such a patient counts under weighted-fairness.",
-)
+@fairness_options
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 @click.pass_context
 def command(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from estimation.commands.writing import check_outputs, write_text
-from exchange.clearing.objectives import HIGHLY_SENSITIZED_CPRA, SENSITIZED_BONUS, Objective, Policy
+from exchange.clearing.objectives import Objective, Policy
+from exchange.commands.options import fairness_options
 from exchange.commands.reading import (
     AUTO,
     DEFAULT_TIME_LIMIT_SECONDS,
@@ -64,20 +65,7 @@ _DEFAULT_TIES = 100
     show_default=True,
     help="Most pairs in a chain, the non-directed donor not counted; 0 for no chains.",
 )
-@click.option(
-    "--sensitized-from",
-    type=float,
-    default=HIGHLY_SENSITIZED_CPRA,
-    show_default=True,
-    help="Least cPRA, a fraction, of a highly sensitized patient.",
-)
-@click.option(
-    "--sensitized-bonus",
-    type=float,
-    default=SENSITIZED_BONUS,
-    show_default=True,
-    help="How much more than 1 such a patient counts under weighted-fairness.",
-)
+@fairness_options
 @click.option(
     "--formulation",
     type=click.Choice([AUTO, "cycle", "picef"]),

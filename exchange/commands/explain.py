@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exchange.clearing.objectives import HIGHLY_SENSITIZED_CPRA, SENSITIZED_BONUS, Fairness, Objective, Policy
+from exchange.clearing.objectives import Fairness, Objective, Policy
+from exchange.commands.options import fairness_options
 from exchange.commands.reading import (
     AUTO,
     DEFAULT_TIME_LIMIT_SECONDS,
@@ -50,20 +51,7 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--cycle-cap", type=int, help="Without MATCH_RUN: most pairs in a cycle; default 3.")
 @click.option("--chain-cap", type=int, help="Without MATCH_RUN: most pairs in a chain; default 0, no chains.")
-@click.option(
-    "--sensitized-from",
-    type=float,
-    default=HIGHLY_SENSITIZED_CPRA,
-    show_default=True,
-    help="Smallest cPRA of a highly sensitized patient, for the objectives about them.",
-)
-@click.option(
-    "--sensitized-bonus",
-    type=float,
-    default=SENSITIZED_BONUS,
-    show_default=True,
-    help="How much more such a patient counts under weighted-fairness.",
-)
+@fairness_options
 @click.option(
     "--solver",
     type=click.Choice([AUTO, "highs", "cbc"]),

@@ -65,7 +65,7 @@ def sentence(pair: PairExplanation, run: MatchRun, changes: Sequence[Change] = (
             side = "without" if pair.is_matched else "with"
             return (
                 f"not settled in the time given: the best match run found {side} the pair is worse by "
-                f"{_amount(pair.loss.high if pair.loss else 0.0, pair.objective)}; give a longer --time-limit"
+                f"{_amount(pair.loss.high if pair.loss else 0.0, pair.objective)}; let it run longer (--time-limit)"
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,15 +24,10 @@ def parse_yaml(path: Path, text: str) -> tuple[Any, dict[Place, int]]:
     Raises
     ------
     BadPool
-        Not YAML, or YAML that repeats parts by reference; also where the package PyYAML is not installed.
+        Not YAML, or YAML that repeats parts by reference.
     """
-    try:
-        yaml = importlib.import_module("yaml")
-    except ImportError:
-        raise BadPool(
-            f"{path}: reading YAML needs the package PyYAML; install it ('pip install pyyaml'), or convert the "
-            "file to JSON"
-        ) from None
+    import yaml  # Where it is used: most pools are read without it.
+
     try:
         # The C parser is much the faster, but not in every build of PyYAML.
         root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

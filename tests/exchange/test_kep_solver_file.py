@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -416,12 +415,6 @@ recipients: {1: {}, '2': {pra: 0.5, bloodgroup: O}}
         Pair(id="2", patient_blood_group=BloodGroup.O, cpra=0.5),
     )
     assert arcs_of(pool) == {("1", "2"): 0.5}
-
-
-def test_without_a_yaml_package_the_way_out_is_named(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "yaml", None)
-    with pytest.raises(BadPool, match=r"pool\.yaml: reading YAML needs the package PyYAML; install it"):
-        read_strictly(write("pool.yaml", "schema: 1\ndonors: {}\n"))
 
 
 ANYTHING = st.recursive(
