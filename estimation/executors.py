@@ -76,10 +76,16 @@ def _processes(workers: int) -> Iterator[Executor]:
     try:
         yield pool
     except BaseException:
+        results = pool._result_queue
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            if child.pid not in before:
-                child.terminate()
+        ended = [child for child in multiprocessing.active_children() if child.pid not in before]
+        for child in ended:
+            child.terminate()
+        for child in ended:
+            child.join()
+        # A worker may have ended in the middle of a large result. Whoever reads it waits for the rest until nobody
+        # can write any more, and this process is the last who could.
+        results._writer.close()  # type: ignore[attr-defined]  # No public name leads there.
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

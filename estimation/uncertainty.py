@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -178,11 +178,23 @@ def few_clusters_note(n_clusters: int, n_parameters: int) -> list[str]:
 
 def normal_draws(center: Array, covariance: Array, *, n_draws: int, seed: int) -> Array:
     """Return joint normal draws of shape (n_draws, n_reported); a singular covariance is fine."""
+    z = np.random.default_rng(seed).standard_normal((n_draws, len(center)))
+    return np.asarray(center + z @ _root(covariance).T)
+
+
+def normal_draw_of_each(center: Array, covariance: Array, seeds: Sequence[int]) -> Array:
+    """Return one joint normal draw per seed, shape (n_seeds, n_reported); each depends on its own seed alone."""
+    z = np.array([np.random.default_rng(seed).standard_normal(len(center)) for seed in seeds])
+    # Not by a product of matrices, whose last digits depend on how many rows there are.
+    return np.asarray(center + np.einsum("ij,kj->ik", z.reshape(-1, len(center)), _root(covariance)))
+
+
+def _root(covariance: Array) -> Array:
+    """Return a matrix whose product with its own transpose is the covariance."""
     variances, axes = np.linalg.eigh(covariance)
     # An axis may point either way, which would let the draws depend on the linear algebra library.
     axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(len(axes))] < 0, -1.0, 1.0)
-    z = np.random.default_rng(seed).standard_normal((n_draws, len(center)))
-    return np.asarray(center + (z * np.sqrt(np.maximum(variances, 0.0))) @ axes.T)
+    return np.asarray(axes * np.sqrt(np.maximum(variances, 0.0)))
 
 
 def sandwich(cells: ModelCells, maximum: Maximum) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,6 +35,38 @@ def blood_compatible_matrix(donors: Sequence[BloodGroup], patients: Sequence[Blo
     columns = np.array([groups.index(p) for p in patients], dtype=np.intp)
     matrix: BoolArray = table[np.ix_(rows, columns)]
     return matrix
+
+
+class BloodGroupClass(StrEnum):
+    """How easily a pair finds an exchange, by blood groups alone.
+
+    References
+    ----------
+    Roth, Sönmez, Ünver (2007), "Efficient kidney exchange", American Economic Review 97; Ünver (2010), "Dynamic
+    kidney exchange", Review of Economic Studies 77, section 2.
+    """
+
+    OVER_DEMANDED = "over-demanded"
+    """The donor's group fits the patient's and is another: more can receive from this donor than give to this
+    patient."""
+    UNDER_DEMANDED = "under-demanded"
+    """The donor's group does not fit the patient's, but a donor of the patient's group would fit a patient of the
+    donor's: the pair asks for more than it brings."""
+    SELF_DEMANDED = "self-demanded"
+    """Patient and donor have the same group."""
+    RECIPROCAL = "reciprocal"
+    """A patient of group A with a donor of group B, or the other way round."""
+
+
+def blood_group_class(patient: BloodGroup, donor: BloodGroup) -> BloodGroupClass:
+    """Return the class of a pair by the groups of its patient and its donor."""
+    if patient is donor:
+        return BloodGroupClass.SELF_DEMANDED
+    if blood_compatible(donor, patient):
+        return BloodGroupClass.OVER_DEMANDED
+    if blood_compatible(patient, donor):
+        return BloodGroupClass.UNDER_DEMANDED
+    return BloodGroupClass.RECIPROCAL
 
 
 def positive_crossmatch_probability(

@@ -50,9 +50,7 @@ def donor_priorities(
         )
     profiles, of_pair = _distinct_profiles(pool)
     donors = (*(pair.id for pair in pool.pairs), *(ndd.id for ndd in pool.ndds))
-    drawn = np.array([preferences.draw(1, _key(seed, donor))[0] for donor in donors]).reshape(
-        len(donors), len(preferences.names)
-    )
+    drawn = drawn_preferences(preferences, donors, seed)
     try:
         scores = preferences.log_strengths(profiles, drawn)
         ends = preferences.log_strengths(reference, drawn)
@@ -62,11 +60,32 @@ def donor_priorities(
             "study that describes the pool's patients",
             [pair.id for pair in pool.pairs],
         ) from error
+    weights: FloatArray = scaled_weights(scores, ends)[:, of_pair]
+    return DonorPriorities(donors=donors, recipients=tuple(p.id for p in pool.pairs), weights=weights)
+
+
+def drawn_preferences(preferences: PreferenceDistribution, donors: Sequence[str], seed: int) -> FloatArray:
+    """Return each donor's own coefficients, shape (donors, coefficients)."""
+    drawn: FloatArray = preferences.draw_each([_key(seed, donor) for donor in donors])
+    return drawn
+
+
+def scaled_weights(scores: FloatArray, ends: FloatArray) -> FloatArray:
+    """Return donors' log-strengths of profiles as weights in [0, 1].
+
+    Parameters
+    ----------
+    scores
+        Shape (donors, profiles).
+    ends
+        Those of the profiles of reference, shape (donors, profiles of reference): the best has weight 1, the worst
+        0.
+    """
     worst, best = ends.min(axis=1, keepdims=True), ends.max(axis=1, keepdims=True)
     span = best - worst
     scaled = np.where(span > 0, (scores - worst) / np.where(span > 0, span, 1.0), 1.0)
-    weights: FloatArray = np.clip(scaled, 0.0, 1.0)[:, of_pair]
-    return DonorPriorities(donors=donors, recipients=tuple(p.id for p in pool.pairs), weights=weights)
+    weights: FloatArray = np.clip(scaled, 0.0, 1.0)
+    return weights
 
 
 def _distinct_profiles(pool: Pool) -> tuple[list[Profile], list[int]]:

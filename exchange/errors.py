@@ -20,11 +20,15 @@ class BadRequest(ExchangeError):
 
 
 class BadModel(BadRequest):
-    """Constants that no pool can be drawn from; ``complaints`` holds (place in the model, what is wrong)."""
+    """Constants that nothing can be drawn from; ``complaints`` holds (place, what is wrong)."""
 
     def __init__(self, message: str, complaints: Sequence[tuple[tuple[str | int, ...], str]]) -> None:
         self.complaints = tuple(complaints)
         super().__init__(message)
+
+
+class BadScenario(BadModel):
+    """A simulation that cannot be; ``complaints`` holds (place in the scenario, what is wrong)."""
 
 
 class BadMatchRun(ExchangeError):
@@ -50,3 +54,23 @@ class MissingPriorities(ExchangeError):
 
 class SolverFailed(ExchangeError):
     """The solver could not be started, or ended in a state that a match run can never lead to."""
+
+
+class BadRun(ExchangeError):
+    """A file that is not of a simulated run, or cannot be read; the message names it."""
+
+
+class MissingRuns(ExchangeError):
+    """A folder lacks runs of its experiment."""
+
+
+class OtherExperiment(BadRequest):
+    """A folder that holds something else than this experiment's results; the message says what differs."""
+
+
+class WorkersLost(ExchangeError):
+    """The processes that compute ended by themselves."""
+
+
+class RunsFailed(ExchangeError):
+    """Some runs of an experiment ended with an error; the others are kept. The message names them."""

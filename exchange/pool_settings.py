@@ -1,7 +1,8 @@
 """Read and write the settings file of a pool model (TOML): a researcher's own constants.
 
 Every key may be left out; the constant is then that of the model the file starts from. Complaints name line and
-key. ``settings_text`` writes a model as such a file, with every key.
+key. ``settings_text`` writes a model as such a file, with every key. The table ``[model]`` of a scenario file has
+the same keys.
 """
 
 from __future__ import annotations
@@ -11,22 +12,38 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from exchange.errors import BadModel, BadRequest
 from exchange.pool import MOST_COMPLAINTS, BloodGroup
 from exchange.pool_model import CpraClass, Place, PoolModel, ProfileShare
 from survey.design_file.complaints import complaint, key_lines, location, message
 
+LONGEST_NAME = 300
 
-class _Table(BaseModel):
+
+class StrictTable(BaseModel):
+    """A table without unknown keys, and without numbers in quotation marks or that are none."""
+
     # Strict: "0.4" in quotes is a slip, not a number.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class _BloodGroups(_Table):
+def _one_line(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is blank; give a name, or leave the key out")
+    if not text.isprintable():
+        raise ValueError(f"{text!r} holds a line break or a control character; take it out")
+    return text
+
+
+LineName = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(_one_line)]
+"""What something is called in tables, pictures and names of files: one line, and not blank."""
+
+
+class _BloodGroups(StrictTable):
     O: float  # noqa: E741 - the group's own name
     A: float
     B: float
@@ -36,17 +53,19 @@ class _BloodGroups(_Table):
         return {group: getattr(self, group.value) for group in BloodGroup}
 
 
-class _CpraClass(_Table):
+class _CpraClass(StrictTable):
     share: float
     positive_crossmatch: float
 
 
-class _ProfileShare(_Table):
+class _ProfileShare(StrictTable):
     share: float
     values: dict[str, str | int | float]
 
 
-class _Settings(_Table):
+class ModelTable(StrictTable):
+    """The constants of a pool model; None for those that are left out."""
+
     name: str | None = None
     source: str | None = None
     female_patient: float | None = None
@@ -90,25 +109,41 @@ def parse_settings(text: str, where: str, base: PoolModel) -> PoolModel:
         raise BadRequest(f"{where}: not valid TOML: {error}") from None
     lines = key_lines(text)
     try:
-        settings = _Settings.model_validate(document)
+        settings = ModelTable.model_validate(document)
     except ValidationError as error:
-        raise _bad_settings(
+        raise bad_keys(
             where, lines, [(location(document, e["loc"]), _words(e)) for e in error.errors()]
         ) from None
-    constants = {key: value for key, value in _constants(settings).items() if value != getattr(base, key)}
-    if constants and settings.source is None:
-        changed = ", ".join(_KEYS_OF_THE_FILE.get(key, key) for key in constants)
-        constants["source"] = f"{base.source}, but {changed} by {Path(where).name}"
-    elif settings.source is not None:
-        constants["source"] = settings.source
-    if settings.name is not None:
-        constants["name"] = settings.name
-    elif constants:
-        constants["name"] = Path(where).stem
     try:
-        return replace(base, **constants)
+        return changed_model(settings, base, name=Path(where).stem, by=Path(where).name)
     except BadModel as error:
-        raise _bad_settings(where, lines, error.complaints) from None
+        raise bad_keys(where, lines, error.complaints) from None
+
+
+def changed_model(table: ModelTable, base: PoolModel, *, name: str, by: str) -> PoolModel:
+    """Return ``base`` with the constants of a table in place of its own.
+
+    Parameters
+    ----------
+    name, by
+        What the model is called and who changed it, where it differs from ``base`` and the table does not say.
+
+    Raises
+    ------
+    BadModel
+        Constants that nothing can be drawn from.
+    """
+    constants = {key: value for key, value in _constants(table).items() if value != getattr(base, key)}
+    if constants and table.source is None:
+        changed = ", ".join(_KEYS_OF_THE_FILE.get(key, key) for key in constants)
+        constants["source"] = f"{base.source}, but {changed} by {by}"
+    elif table.source is not None:
+        constants["source"] = table.source
+    if table.name is not None:
+        constants["name"] = table.name
+    elif constants:
+        constants["name"] = name
+    return replace(base, **constants)
 
 
 def settings_text(model: PoolModel) -> str:
@@ -119,6 +154,16 @@ def settings_text(model: PoolModel) -> str:
         "# Two more keys are kept with every pool: name (default: this file's name), and source, where your",
         "# constants come from (default: the model's source, and which of its constants this file changes).",
         "",
+        *constant_lines(model),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def constant_lines(model: PoolModel, table: str = "") -> list[str]:
+    """Return the lines of a TOML file that hold every constant; ``table`` is what the file calls the model."""
+    under = f"{table}." if table else ""
+    parts = [
+        "# patients who are women; a fraction",
         f"female_patient = {model.female_patient!r}",
         "# donors who are the patient's spouse",
         f"spousal_donor = {model.spousal_donor!r}",
@@ -129,21 +174,21 @@ def settings_text(model: PoolModel) -> str:
     ]
     for key in _BLOOD_GROUPS:
         shares: Mapping[BloodGroup, float] = getattr(model, key)
-        parts += ["", f"[{key}]", *(f"{group} = {shares[group]!r}" for group in BloodGroup)]
+        parts += ["", f"[{under}{key}]", *(f"{group} = {shares[group]!r}" for group in BloodGroup)]
     for level in model.cpra_classes:
         parts += [
             "",
-            "[[cpra_classes]]",
+            f"[[{under}cpra_classes]]",
             f"share = {level.share!r}",
             f"positive_crossmatch = {level.positive_crossmatch!r}",
         ]
     for profile in model.profile_shares:
-        values = ", ".join(f"{_quoted(name)} = {_value(value)}" for name, value in profile.values)
-        parts += ["", "[[profiles]]", f"share = {profile.share!r}", f"values = {{ {values} }}"]
-    return "\n".join(parts) + "\n"
+        values = ", ".join(f"{toml_string(name)} = {_value(value)}" for name, value in profile.values)
+        parts += ["", f"[[{under}profiles]]", f"share = {profile.share!r}", f"values = {{ {values} }}"]
+    return parts
 
 
-def _constants(settings: _Settings) -> dict[str, Any]:
+def _constants(settings: ModelTable) -> dict[str, Any]:
     """Return the given constants as arguments of :class:`PoolModel`."""
     given = {key: getattr(settings, key) for key in _PLAIN}
     for key in _BLOOD_GROUPS:
@@ -160,9 +205,8 @@ def _constants(settings: _Settings) -> dict[str, Any]:
     return {key: value for key, value in given.items() if value is not None}
 
 
-def _bad_settings(
-    where: str, lines: Mapping[Place, int], complaints: Sequence[tuple[Place, str]]
-) -> BadRequest:
+def bad_keys(where: str, lines: Mapping[Place, int], complaints: Sequence[tuple[Place, str]]) -> BadRequest:
+    """Return the error that names file, line and key of each complaint, of very many the first."""
     said = [complaint(where, lines, place, text) for place, text in complaints]
     more = len(said) - MOST_COMPLAINTS
     return BadRequest("\n".join([*said[:MOST_COMPLAINTS], *([f"and {more} more"] if more > 0 else [])]))
@@ -174,10 +218,11 @@ def _words(error: Any) -> str:
     return message(error)
 
 
-def _quoted(text: str) -> str:
-    # A JSON string without control characters is a TOML basic string.
-    return json.dumps(text, ensure_ascii=False)
+def toml_string(text: str) -> str:
+    """Return a text as a TOML file writes it."""
+    # As JSON does, but for the one control character that only TOML wants escaped.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _value(value: str | int | float) -> str:
-    return _quoted(value) if isinstance(value, str) else repr(value)
+    return toml_string(value) if isinstance(value, str) else repr(value)

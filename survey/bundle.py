@@ -24,7 +24,7 @@ from survey.codebook import codebook_of, codebook_text
 from survey.errors import SurveyError
 from survey.export import StudyData, study_data
 from survey.export_tables import DataFile, data_files
-from survey.parquet import parquet_bytes, require_parquet
+from survey.parquet import parquet_bytes
 from survey.tables import StudyRow
 
 # The earliest time that a zip file can state.
@@ -75,8 +75,6 @@ def write_bundle(
     ------
     CannotReplace
         Something else lies at ``target``.
-    NoParquet
-        pyarrow is not installed.
     """
     data = study_data(session, study, include_simulated=include_simulated)
     files = bundle_files(
@@ -105,8 +103,6 @@ def bundle_files(
     about
         What the manifest says besides.
     """
-    if parquet:
-        require_parquet()
     tables = data_files(data, with_text=with_text)
     codebook = codebook_of(data.design, tables, parquet=parquet)
     files = {f"{table.name}.csv": table.csv() for table in tables}

@@ -59,7 +59,8 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     state_dir: Path = Field(
-        Path("var"), description="Folder of the embedded database and the secret key, made when needed."
+        Path("var"),
+        description="Folder of the embedded database, the secret key and simulated experiments, made when needed.",
     )
     database_url: str = Field(
         default_factory=_default_database,
@@ -90,6 +91,9 @@ class Settings(BaseSettings):
         "memory://",
         description="Where limited requests are counted: memory:// (each process counts for itself, so with two "
         "workers a limit can be twice as large), or redis://host, memcached://host ... (counted together).",
+    )
+    experiments_at_once: Annotated[int, Field(ge=1)] = Field(
+        1, description="Simulated experiments that researchers may let run at the same time on this machine."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
 

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 from datetime import UTC, datetime
 from typing import Any
 
 from survey.columns import Cell, CellKind, Column
-from survey.errors import SurveyError
 from survey.export_tables import DataFile
 
 
-class NoParquet(SurveyError):
-    """The library that writes Parquet is not installed."""
-
-
-def require_parquet() -> None:
-    """Raise :class:`NoParquet` unless Parquet can be written."""
-    if not importlib.util.find_spec("pyarrow"):
-        raise NoParquet("Parquet files need the library pyarrow; run pip install 'equipoise[parquet]'")
-
-
 def parquet_bytes(data_file: DataFile[Any]) -> bytes:
-    """Return a data file as Parquet. The same rows give the same bytes with the same version of pyarrow.
-
-    Raises
-    ------
-    NoParquet
-        pyarrow is not installed.
-    """
-    require_parquet()
-    # Imported here: it is large, optional and slow to load.
+    """Return a data file as Parquet. The same rows give the same bytes with the same version of pyarrow."""
+    # Imported here: it is large and slow to load.
     import pyarrow
     import pyarrow.parquet
 

@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("survey", "estimation", "exchange", "llm_compare")  # Each may import those before it.
+LAYERS = ("clearing", "simulation", "outcomes", "experiment", "jobs")  # Of exchange; likewise.
 PLAIN_SURVEY = {
     "answers",
     "answers_file",
@@ -88,6 +89,18 @@ def test_other_packages_use_only_the_plain_modules_of_survey(module: Path):
             assert parts[1] in allowed, f"{module} imports {name}"
 
 
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if m.parts[0] == "exchange" and m.parts[1] in LAYERS], ids=str
+)
+def test_from_clearing_to_jobs_imports_point_left(module: Path):
+    own = LAYERS.index(module.parts[1])
+    for name in imports(module):
+        package, _, rest = name.partition(".")
+        layer = rest.split(".")[0]
+        if package == "exchange" and layer in LAYERS:
+            assert LAYERS.index(layer) <= own, f"{module} imports {name}, which lies to its right"
+
+
 @pytest.mark.parametrize("module", [m for m in MODULES if m.parts[0] == "survey" and is_plain(m)], ids=str)
 def test_the_plain_modules_of_survey_need_no_web_and_no_database(module: Path):
     for imported in imports(module):
@@ -104,8 +117,10 @@ def test_the_plain_modules_of_survey_need_no_web_and_no_database(module: Path):
     [
         ("litellm", lambda m: m == Path("llm_compare/client.py")),
         ("choix", lambda m: m.parts[0] == "estimation"),
-        # HiGHS (highspy) is reached through PuLP, which loads it itself.
         ("pulp", lambda m: m.parts[:2] == ("exchange", "clearing")),
+        ("highspy", lambda m: m.parts[:2] == ("exchange", "clearing")),
+        ("pyarrow", lambda m: m.name == "parquet.py" or m.name.endswith("_file.py")),
+        ("distributed", lambda m: m == Path("estimation/executors.py")),
         ("flask", lambda m: m.parts[0] == "survey" or m.name == "web.py"),
         ("sqlalchemy", lambda m: m.parts[0] == "survey" or m.name in ("store.py", "tables.py")),
         ("matplotlib", lambda m: m.stem.endswith("_plots") or m.name == "report.py"),

@@ -13,7 +13,7 @@ from scipy import stats
 
 from estimation.effects import Term, term_matrix, term_named
 from estimation.errors import BadWeights, EstimationError, NoWeight
-from estimation.uncertainty import normal_draws
+from estimation.uncertainty import normal_draw_of_each, normal_draws
 from estimation.weights import check_value
 from survey.design import Attribute, Profile
 
@@ -88,6 +88,10 @@ class PreferenceDistribution:
         if n < 0:
             raise EstimationError(f"cannot draw {n} members of a population")
         return normal_draws(self.mean, self.covariance, n_draws=n, seed=seed)
+
+    def draw_each(self, seeds: Sequence[int]) -> Array:
+        """Draw a member for each seed, who depends on that seed alone; shape (n_seeds, n_coefficients)."""
+        return normal_draw_of_each(self.mean, self.covariance, seeds)
 
     def log_strengths(self, profiles: Sequence[Profile], drawn: Array) -> Array:
         """Return log-strengths of profiles under drawn coefficients, not centred.

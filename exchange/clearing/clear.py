@@ -15,7 +15,14 @@ from exchange.clearing.columns import Columns, joined, no_columns
 from exchange.clearing.exchange_values import ExchangeValues
 from exchange.clearing.market import Formulation, Market, make_market
 from exchange.clearing.master import Master, Rule
-from exchange.clearing.objectives import Fairness, Objective, Policy, objective_values, stage_objectives
+from exchange.clearing.objectives import (
+    Fairness,
+    Objective,
+    Policy,
+    PoolFacts,
+    objective_values,
+    stage_objectives,
+)
 from exchange.clearing.pricing import Terms, price
 from exchange.clearing.solver import Solver
 from exchange.errors import BadRequest, MissingPriorities
@@ -103,14 +110,8 @@ class Clearing:
 
     def values(self, objective: Objective, priorities: Priorities) -> ExchangeValues:
         """Return what each exchange adds to an objective; negative for one that is minimized."""
-        return objective_values(
-            objective,
-            self.pool,
-            self.arrays,
-            priorities,
-            cycle_cap=self.market.cycle_cap,
-            fairness=self.fairness,
-        )
+        facts = PoolFacts(pool=self.pool, arrays=self.arrays, priorities=priorities, fairness=self.fairness)
+        return objective_values(objective, facts, cycle_cap=self.market.cycle_cap, fairness=self.fairness)
 
     def solve(
         self,
@@ -268,12 +269,23 @@ def make_clearing(
     time_limit_seconds: float | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
     progress: Callable[[str], None] = lambda _: None,
+    arrays: PoolArrays | None = None,
+    n_starts: int | None = None,
 ) -> Clearing:
     """Make a pool ready for match runs under these objectives; parameters and errors as for
-    :func:`clear_pool`."""
+    :func:`clear_pool`.
+
+    Parameters
+    ----------
+    arrays
+        The pool's arcs, for a caller who has them as matrices; ``pool.arcs`` is then not looked at.
+    n_starts
+        See :class:`exchange.clearing.market.Market`.
+    """
     if time_limit_seconds is not None and not 0 < time_limit_seconds < inf:
         raise BadRequest(f"time limit {time_limit_seconds:g} s: give a positive number of seconds, or none")
-    arrays = pool_arrays(pool)
+    if arrays is None:
+        arrays = pool_arrays(pool)
     has_risk = any(o in (Objective.EXPECTED_TRANSPLANTS, Objective.EXPECTED_PRIORITY) for o in objectives)
     needs_whole_chains = has_risk and len(np.unique(arrays.success_probability[arrays.arc_exists])) > 1
     if formulation is Formulation.PICEF and needs_whole_chains and chain_cap:
@@ -288,7 +300,9 @@ def make_clearing(
     return Clearing(
         pool=pool,
         arrays=arrays,
-        market=make_market(arrays, cycle_cap=cycle_cap, chain_cap=chain_cap, formulation=chosen),
+        market=make_market(
+            arrays, cycle_cap=cycle_cap, chain_cap=chain_cap, formulation=chosen, n_starts=n_starts
+        ),
         cycle_cap=cycle_cap,
         chain_cap=chain_cap,
         fairness=Fairness() if fairness is None else fairness,

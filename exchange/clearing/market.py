@@ -34,6 +34,9 @@ class Market:
     cycle_cap: int
     chain_cap: int
     formulation: Formulation
+    n_starts: int
+    """Cycles are looked for through one of the first so many pairs: all, unless a caller knows that no other cycle
+    is worth anything."""
 
     @property
     def n_pairs(self) -> int:
@@ -57,7 +60,14 @@ class Market:
         return Rows(n_pairs=self.n_pairs, n_ndds=self.n_ndds, chain_cap=arcs)
 
 
-def make_market(arrays: PoolArrays, *, cycle_cap: int, chain_cap: int, formulation: Formulation) -> Market:
+def make_market(
+    arrays: PoolArrays,
+    *,
+    cycle_cap: int,
+    chain_cap: int,
+    formulation: Formulation,
+    n_starts: int | None = None,
+) -> Market:
     """Return the market of a pool.
 
     Parameters
@@ -67,6 +77,8 @@ def make_market(arrays: PoolArrays, *, cycle_cap: int, chain_cap: int, formulati
     chain_cap
         Most pairs in a chain: the non-directed donor is not counted, nor the last donor's gift to the waiting
         list. 0 for no chains.
+    n_starts
+        See :class:`Market`; None for all pairs.
 
     Raises
     ------
@@ -89,4 +101,5 @@ def make_market(arrays: PoolArrays, *, cycle_cap: int, chain_cap: int, formulati
         cycle_cap=min(cycle_cap, max(arrays.n_pairs, 2)) if cycle_cap else 0,
         chain_cap=min(chain_cap, arrays.n_pairs) if arrays.n_ndds else 0,
         formulation=formulation,
+        n_starts=arrays.n_pairs if n_starts is None else n_starts,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 
@@ -162,55 +163,120 @@ def priority_matrix(arrays: PoolArrays, priorities: Priorities) -> FloatArray:
     if isinstance(priorities, DonorPriorities):
         return priorities.matrix((*arrays.pair_ids, *arrays.ndd_ids), arrays.pair_ids)
     by_patient = np.array([priorities[pair_id] for pair_id in arrays.pair_ids])
-    return np.ascontiguousarray(np.broadcast_to(by_patient, shape))
+    return np.broadcast_to(by_patient, shape)
+
+
+class ArcFacts(Protocol):
+    """What objectives look at; arrays have the shape (n_pairs + n_ndds, n_pairs) unless said otherwise."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the arrays."""
+
+    def priority(self) -> FloatArray:
+        """Return the priority weight of each possible transplant."""
+
+    def arc_weight(self) -> FloatArray:
+        """Return the weight that the pool's source gives to each arc."""
+
+    def success(self) -> FloatArray:
+        """Return the success probability of each arc."""
+
+    def same_success(self) -> float | None:
+        """Return the success probability of every arc; None where they differ."""
+
+    def sensitized(self) -> FloatArray:
+        """Return for each patient 1 if highly sensitized, otherwise 0; shape (n_pairs,)."""
+
+    def opposite(self) -> FloatArray:
+        """Return 1 for each arc between pairs whose opposite exists too, otherwise 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolFacts:
+    """What objectives look at, of a pool."""
+
+    pool: Pool
+    arrays: PoolArrays
+    priorities: Priorities
+    fairness: Fairness
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the arrays."""
+        n_donors, n_pairs = self.arrays.arc_exists.shape
+        return n_donors, n_pairs
+
+    def priority(self) -> FloatArray:
+        """Return the priority weight of each possible transplant."""
+        return priority_matrix(self.arrays, self.priorities)
+
+    def arc_weight(self) -> FloatArray:
+        """Return the weight that the pool's source gives to each arc."""
+        return self.arrays.arc_weight
+
+    def success(self) -> FloatArray:
+        """Return the success probability of each arc."""
+        return self.arrays.success_probability
+
+    def same_success(self) -> float | None:
+        """Return the success probability of every arc; None where they differ."""
+        probabilities = np.unique(self.arrays.success_probability[self.arrays.arc_exists])
+        if len(probabilities) > 1:
+            return None
+        return float(probabilities[0]) if len(probabilities) else 1.0
+
+    def sensitized(self) -> FloatArray:
+        """Return for each patient 1 if highly sensitized, otherwise 0."""
+        marks = is_highly_sensitized(self.pool, self.fairness)
+        return np.array([marks[pair_id] for pair_id in self.arrays.pair_ids], dtype=np.float64)
+
+    def opposite(self) -> FloatArray:
+        """Return 1 for each arc between pairs whose opposite exists too, otherwise 0."""
+        found = np.zeros(self.shape)
+        found[: self.arrays.n_pairs] = self.arrays.pair_arcs & self.arrays.pair_arcs.T
+        return found
 
 
 def objective_values(
-    objective: Objective,
-    pool: Pool,
-    arrays: PoolArrays,
-    priorities: Priorities,
-    *,
-    cycle_cap: int,
-    fairness: Fairness,
+    objective: Objective, facts: ArcFacts, *, cycle_cap: int, fairness: Fairness
 ) -> ExchangeValues:
     """Return what each exchange adds to an objective; negative for one that is minimized."""
-    shape = arrays.arc_exists.shape
+    shape = facts.shape
     whole = objective.is_whole
     cycle_cap = max(cycle_cap, 1)  # A compatible pair is a cycle of one even where no cycles are allowed.
     sizes = range(1, cycle_cap + 1)
     if objective is Objective.TRANSPLANTS:
-        return ExchangeValues(arc=np.ones(shape), is_whole=whole)
+        return ExchangeValues(arc=_everywhere(1.0, shape), is_whole=whole)
     if objective is Objective.PRIORITY:
-        return ExchangeValues(arc=priority_matrix(arrays, priorities))
+        return ExchangeValues(arc=facts.priority())
     if objective is Objective.ARC_WEIGHT:
-        return ExchangeValues(arc=arrays.arc_weight)
+        return ExchangeValues(arc=facts.arc_weight())
     if objective is Objective.TWO_WAY:
         others = {size: 0.0 for size in sizes if size != 2}
-        return ExchangeValues(arc=np.ones(shape), factors=others, chain_ratio=0.0, is_whole=whole)
+        return ExchangeValues(arc=_everywhere(1.0, shape), factors=others, chain_ratio=0.0, is_whole=whole)
     if objective is Objective.FEWEST_THREE_WAY:
-        return ExchangeValues(arc=np.zeros(shape), constants={3: -1.0}, is_whole=whole)
+        return ExchangeValues(arc=_everywhere(0.0, shape), constants={3: -1.0}, is_whole=whole)
     if objective is Objective.BACK_ARCS:
-        opposite = np.zeros(shape)
-        opposite[: arrays.n_pairs] = arrays.pair_arcs & arrays.pair_arcs.T
-        return ExchangeValues(arc=opposite, factors={1: 0.0, 2: 0.0}, is_whole=whole)
+        return ExchangeValues(arc=facts.opposite(), factors={1: 0.0, 2: 0.0}, is_whole=whole)
     if objective is Objective.EXPECTED_TRANSPLANTS:
-        return _expected(np.ones(shape), arrays, cycle_cap)
+        return _expected(_everywhere(1.0, shape), facts, cycle_cap)
     if objective is Objective.EXPECTED_PRIORITY:
-        return _expected(priority_matrix(arrays, priorities), arrays, cycle_cap)
-    sensitized = is_highly_sensitized(pool, fairness)
-    marked = np.array([sensitized[pair_id] for pair_id in arrays.pair_ids], dtype=np.float64)
+        return _expected(facts.priority(), facts, cycle_cap)
+    marked = facts.sensitized()
     if objective is Objective.SENSITIZED:
-        return ExchangeValues(arc=np.ascontiguousarray(np.broadcast_to(marked, shape)), is_whole=whole)
-    counted = 1.0 + fairness.bonus * marked
-    return ExchangeValues(arc=np.ascontiguousarray(np.broadcast_to(counted, shape)))
+        return ExchangeValues(arc=np.broadcast_to(marked, shape), is_whole=whole)
+    return ExchangeValues(arc=np.broadcast_to(1.0 + fairness.bonus * marked, shape))
 
 
-def _expected(arc: FloatArray, arrays: PoolArrays, cycle_cap: int) -> ExchangeValues:
+def _everywhere(value: float, shape: tuple[int, int]) -> FloatArray:
+    return np.broadcast_to(value, shape)
+
+
+def _expected(arc: FloatArray, facts: ArcFacts, cycle_cap: int) -> ExchangeValues:
     """Return values under failure; where all arcs are equally likely to succeed, as values that add up."""
-    probabilities = np.unique(arrays.success_probability[arrays.arc_exists])
-    if len(probabilities) > 1:
-        return ExchangeValues(arc=arc, success=arrays.success_probability)
-    success = float(probabilities[0]) if len(probabilities) else 1.0
+    success = facts.same_success()
+    if success is None:
+        return ExchangeValues(arc=arc, success=facts.success())
     powers = {size: success**size for size in range(1, cycle_cap + 1)}
     return ExchangeValues(arc=arc, factors=powers, chain_ratio=success)

@@ -193,7 +193,8 @@ class _Search:
         return total
 
     def two_way(self) -> None:
-        i, j = np.nonzero(np.triu(self.market.pair_arcs & self.market.pair_arcs.T, 1))
+        starts = self.market.pair_arcs[: self.market.n_starts]
+        i, j = np.nonzero(np.triu(starts & self.market.pair_arcs.T[: self.market.n_starts], 1))
         members = np.column_stack((i, j))
         profit = self.cycle_profits(members)
         np.maximum.at(self.cycle_excess, i, profit)
@@ -211,7 +212,7 @@ class _Search:
         risky = self.terms.under_failure(3)
         # Found cycles are gathered per start and put together once, which is what takes the time otherwise.
         members, worth = [], []
-        for i in range(self.market.n_pairs - 2):
+        for i in range(min(self.market.n_pairs - 2, self.market.n_starts)):
             after = np.flatnonzero(arcs[i, i + 1 :]) + i + 1
             before = np.flatnonzero(arcs[i + 1 :, i]) + i + 1
             if not len(after) or not len(before):
@@ -254,7 +255,7 @@ class _Search:
             # The product of all probabilities is at most each arc's own.
             optimistic = optimistic + weight * value[:n] * success[:n]
         constant = self.terms.constant(size)
-        for start in range(n - size + 1):
+        for start in range(min(n - size + 1, self.market.n_starts)):
             later = slice(start + 1, n)
             if not self.market.pair_arcs[start, later].any() or not self.market.pair_arcs[later, start].any():
                 continue

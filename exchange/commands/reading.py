@@ -85,65 +85,36 @@ def read_priorities(
 
 
 def _read_weights(pool: Pool, given: str) -> GivenPriorities:
-    from estimation.weights_file import read_weights
+    from exchange.named_weights import weights_named
     from exchange.priorities import priorities
-    from exchange.published_weights import WEIGHTS, published_weights
 
-    path = Path(given)
-    if not path.exists() and given in WEIGHTS:
-        published = published_weights(given)
-        return GivenPriorities(
-            priorities=priorities(pool, published),
-            words=f"published {given}: {WEIGHTS[given]}",
-            has_weights=True,
-            weights=published,
-        )
-    if not path.exists() and path.suffix == "" and path.parent == Path():
-        raise BadRequest(
-            f"--weights {given}: there is no such file, and no published weights of that name; there are "
-            f"{', '.join(WEIGHTS)}"
-        )
-    file = read_weights(path)
+    named = weights_named(given)
     return GivenPriorities(
-        priorities=priorities(pool, file.weights),
-        words=f"file {path} (model {file.model})",
+        priorities=priorities(pool, named.weights),
+        words=named.words,
         has_weights=True,
-        inputs={"weights": path},
-        weights=file.weights,
-        draws=file.drawn_weights(),
+        inputs={} if named.path is None else {"weights": named.path},
+        weights=named.weights,
+        draws=named.draws,
     )
 
 
 def _read_donor_weights(pool: Pool, given: str, seed: int, design: Path | None) -> GivenPriorities:
     from exchange.donor_preferences import donor_priorities
-    from exchange.people_file import read_people
+    from exchange.named_weights import preferences_named
     from exchange.priorities import assert_same_attributes
-    from exchange.published_weights import DONOR_WEIGHTS, published_preferences, published_study
     from survey.design_file import read_design
 
-    path = Path(given)
-    if not path.exists() and given in DONOR_WEIGHTS:
-        study = published_study()
-        assert_same_attributes(pool, study.attributes)
-        found = donor_priorities(pool, published_preferences(given), study.profiles() or (), seed=seed)
-        return GivenPriorities(
-            priorities=found,
-            words=f"drawn by each donor (seed {seed}), published {given}: {DONOR_WEIGHTS[given]}",
-            has_weights=True,
-        )
-    if not path.exists() and path.suffix == "" and path.parent == Path():
-        raise BadRequest(
-            f"--donor-weights {given}: there is no such file, and no published preferences of that name; there are "
-            f"{', '.join(DONOR_WEIGHTS)}"
-        )
     own = None if design is None else read_design(design)
-    preferences, reference = read_people(path).preferences(pool.attributes, own)
-    inputs = {"donor_weights": path}
-    if design is not None:
+    named = preferences_named(given, pool.attributes, own)
+    if named.path is None:
+        assert_same_attributes(pool, named.distribution.attributes)
+    inputs = {} if named.path is None else {"donor_weights": named.path}
+    if named.path is not None and design is not None:
         inputs["design"] = design
     return GivenPriorities(
-        priorities=donor_priorities(pool, preferences, reference, seed=seed),
-        words=f"drawn by each donor (seed {seed}) from the population of file {path}",
+        priorities=donor_priorities(pool, named.distribution, named.reference, seed=seed),
+        words=f"drawn by each donor (seed {seed}) from {named.words}",
         has_weights=True,
         inputs=inputs,
     )

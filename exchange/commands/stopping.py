@@ -59,11 +59,11 @@ class ProgressLine:
         self._shown = 0.0
         self._length = 0
 
-    def __call__(self, text: str) -> None:
-        """Show a line of text."""
+    def __call__(self, text: str, *, at_once: bool = False) -> None:
+        """Show a line of text; at a terminal not too soon after the last one, unless it is wanted at once."""
         if self._all_lines:
             click.echo(text, err=True)
-        elif self._is_terminal and time.monotonic() - self._shown >= _LEAST_SECONDS:
+        elif self._is_terminal and (at_once or time.monotonic() - self._shown >= _LEAST_SECONDS):
             self._shown = time.monotonic()
             text = text[: shutil.get_terminal_size().columns - 1]
             click.echo(f"\r{text.ljust(self._length)}", err=True, nl=False)

@@ -38,6 +38,8 @@ class _Step:
     """A few commands with one purpose."""
 
     title: str
+    examples: tuple[str, ...] = ()
+    """Examples that the commands read from the demo's folder, because they name results that lie there."""
     commands: tuple[str, ...]
     """Without the leading ``equipoise``; ``{out}`` is the demo's folder, ``{examples}`` that of the designs."""
 
@@ -91,6 +93,16 @@ STEPS = (
             "--out {out}/alignment.json --report {out}/report.html",
         ),
     ),
+    _Step(
+        title="What would people's weights, or a model's, do to whom over two years? A simulated exchange",
+        examples=("experiments/kidney-study1-years.toml",),
+        commands=(
+            "compare answers {out}/youngest-first.jsonl --out {out}/model-answers.csv",
+            "estimate fit {out}/model-answers.csv --design {examples}/kidney-study1.toml --model min-delta "
+            "--out {out}/model-weights.json",
+            "exchange experiment {out}/kidney-study1-years.toml --out {out}/years",
+        ),
+    ),
 )
 
 
@@ -116,10 +128,13 @@ def demo(out: Path) -> None:
     environment["EQUIPOISE_STATE_DIR"] = str(out)
     for number, step in enumerate(STEPS, start=1):
         click.secho(f"\n[{number}/{len(STEPS)}] {step.title}", bold=True)
+        for example in step.examples:
+            shutil.copyfile(EXAMPLES / example, out / Path(example).name)
         for command in step.commands:
             _run(shlex.split(command), out, environment)
     click.secho(f"\nDone in {time.monotonic() - started:.0f} seconds.", bold=True)
     click.echo(f"The report: {(out / 'report.html').resolve()}")
+    click.echo(f"The simulation: {(out / 'years' / 'report.html').resolve()}")
     click.echo(f"The service: EQUIPOISE_STATE_DIR={shlex.quote(str(out))} {_own_name()} serve")
 
 
@@ -155,7 +170,9 @@ def _make_folder(out: Path) -> None:
     marker = out / _MARKER
     marker.write_text("Made by 'equipoise demo', which replaces its files in this folder at every run.\n")
     for name in there:
-        if name != _MARKER:
+        if (out / name).is_dir():
+            shutil.rmtree(out / name)
+        elif name != _MARKER:
             (out / name).unlink()
 
 

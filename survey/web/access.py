@@ -71,8 +71,8 @@ class OwnersOnly(Forbidden):
 
     description = (
         "Your account is a viewer's. You may look at every study and its figures, and download designs and "
-        "answers. Adding, opening, pausing and closing studies, completion codes, accounts and API tokens are "
-        "for owners: ask one of them. Nothing was changed."
+        "answers. Adding, opening, pausing and closing studies, adding, starting and deleting simulations, "
+        "completion codes, accounts and API tokens are for owners: ask one of them. Nothing was changed."
     )
 
 

@@ -70,6 +70,36 @@ def test_an_error_stops_workers_at_once_and_drops_what_waits():
     assert all(f.cancelled() or f.exception(timeout=10) is not None for f in WAITING)
 
 
+_INTERRUPTED = """
+import sys, time
+from estimation.executors import executor
+
+def large(_):
+    return b"x" * 2_000_000
+
+if __name__ == "__main__":
+    sys.setswitchinterval(5)  # So that nobody reads the results while this process is busy.
+    try:
+        with executor(2) as pool:
+            pool.submit(time.sleep, 0).result()
+            for k in range(100):
+                pool.submit(large, k)
+            busy = time.monotonic()
+            while time.monotonic() - busy < 0.5:
+                pass
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        print("ended")
+"""
+
+
+def test_workers_that_are_ended_in_the_middle_of_a_result_leave_nobody_waiting(tmp_path):
+    script = tmp_path / "interrupted.py"
+    script.write_text(_INTERRUPTED)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "ended\n"
+
+
 def test_an_error_in_a_worker_comes_back():
     with executor(2) as pool:
         future = pool.submit(divmod, 1, 0)

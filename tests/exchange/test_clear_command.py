@@ -300,10 +300,12 @@ def test_at_a_terminal_one_line_is_rewritten(
     line = ProgressLine(all_lines=False)
     line("x" * 1_000)
     line("too soon after")
+    line("of another kind", at_once=True)
     line.close()
     shown = capsys.readouterr().err
     assert "\n" not in shown
     assert "too soon" not in shown
+    assert "\rof another kind " in shown
     assert shown.startswith("\rxxx")
     assert len(max(shown.split("\r"), key=len)) < 1_000
 

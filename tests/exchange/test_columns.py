@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange.clearing.columns import Columns, Kind, Rows, columns_of, joined, no_columns
-from exchange.clearing.objectives import Fairness, Objective, objective_values
+from exchange.clearing.objectives import Fairness, Objective, PoolFacts, objective_values
 from exchange.pool import Pool, pool_arrays
 
 RandomPool = Callable[..., tuple[Pool, dict[str, float]]]
@@ -56,9 +56,8 @@ def test_a_column_is_worth_what_the_objectives_definition_says(
     objective: Objective,
 ) -> None:
     pool, priorities = random_pool(seed, 5, 2, 0.6, failing=failing, compatible=True)
-    values = objective_values(
-        objective, pool, pool_arrays(pool), priorities, cycle_cap=4, fairness=Fairness()
-    )
+    facts = PoolFacts(pool=pool, arrays=pool_arrays(pool), priorities=priorities, fairness=Fairness())
+    values = objective_values(objective, facts, cycle_cap=4, fairness=Fairness())
     index = {name: i for i, name in enumerate(_names(pool))}
     for exchange in exchanges_of(pool, 4, 3):
         members = tuple(index[member] for member in exchange[0])

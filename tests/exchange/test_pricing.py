@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exchange.clearing.columns import Columns, Kind
 from exchange.clearing.market import Formulation, Market, make_market
-from exchange.clearing.objectives import Fairness, Objective, objective_values
+from exchange.clearing.objectives import Fairness, Objective, PoolFacts, objective_values
 from exchange.clearing.pricing import Terms, TooManyColumns, price
 from exchange.pool import FloatArray, Pool, pool_arrays
 
@@ -45,9 +45,9 @@ def _market(
 ) -> tuple[Market, Terms]:
     arrays = pool_arrays(pool)
     market = make_market(arrays, cycle_cap=caps[0], chain_cap=caps[1], formulation=how)
+    facts = PoolFacts(pool=pool, arrays=arrays, priorities=priorities, fairness=Fairness())
     values = tuple(
-        objective_values(o, pool, arrays, priorities, cycle_cap=market.cycle_cap, fairness=Fairness())
-        for o in shares
+        objective_values(o, facts, cycle_cap=market.cycle_cap, fairness=Fairness()) for o in shares
     )
     return market, Terms(weights=tuple(shares.values()), values=values)
 

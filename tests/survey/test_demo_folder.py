@@ -64,8 +64,14 @@ def add_study(engine: Engine, name: str, now: datetime, *, people: int = 0, simu
 def test_a_second_demo_replaces_the_first(run_demo: Demo, out: Path, engine: Engine, now: datetime) -> None:
     add_study(engine, "kidney-8", now, simulated=2)
     (out / "weights.json").write_text("of the first")
+    (out / "years").mkdir()
+    (out / "years" / "report.html").write_text("of the first")
     assert run_demo()[0] == 0
-    assert sorted(path.name for path in out.iterdir()) == ["made-by-equipoise-demo.txt", "report.html"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "kidney-study1-years.toml",
+        "made-by-equipoise-demo.txt",
+        "report.html",
+    ]
 
 
 def test_every_file_of_a_demo_is_known_as_its_own(run_demo: Demo, out: Path) -> None:

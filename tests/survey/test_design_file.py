@@ -24,6 +24,7 @@ from survey.design_file import (
     attribute_records,
     attributes_from_records,
     example_design,
+    example_with_hash,
     parse_design,
     read_design,
 )
@@ -56,6 +57,12 @@ def complaints(text: str) -> list[str]:
 
 def line_of(text: str, part: str) -> int:
     return next(i for i, line in enumerate(text.splitlines(), start=1) if part in line)
+
+
+def test_every_file_beside_the_shipped_designs_is_one() -> None:
+    # Studies are looked for among all of them, by their hash.
+    assert sorted(path.stem for path in EXAMPLES.glob("*.toml")) == sorted(EXAMPLE_NAMES)
+    assert example_with_hash("of no shipped design") is None
 
 
 @pytest.mark.parametrize("name", EXAMPLE_NAMES)

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -24,7 +23,6 @@ from survey.columns import CellKind
 from survey.db import reading, writing
 from survey.export import study_data
 from survey.export_tables import data_files, rule_values
-from survey.parquet import NoParquet
 from survey.participation import Exclusions
 from survey.store import studies
 from survey.store.erasure import erase
@@ -68,7 +66,6 @@ def rows_of(body: bytes) -> list[dict[str, str]]:
 
 
 def test_a_bundle_is_whole_and_repeats_byte_for_byte(engine: Engine, study: StudyRow, tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
     first = written(engine, study, tmp_path / "a", parquet=True)
     again = written(engine, study, tmp_path / "b", parquet=True)
     assert first == again
@@ -215,20 +212,6 @@ def test_parquet_holds_what_csv_holds(engine: Engine, study: StudyRow, tmp_path:
     ]
     cells = [row["seconds"] for row in rows_of(files["answers.csv"])]
     assert answers.column("seconds").to_pylist() == [float(c) if c else None for c in cells]
-
-
-def test_without_the_library_parquet_is_refused_with_the_way_out(
-    sqlite_engine: Engine,
-    one_arm_design: str,
-    add_open_study: AddOpenStudy,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    study = add_open_study(sqlite_engine, one_arm_design)
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(NoParquet, match=r"pip install 'equipoise\[parquet\]'"):
-        written(sqlite_engine, study, tmp_path / "a", parquet=True)
-    assert not (tmp_path / "a").exists()
 
 
 def test_a_study_that_nobody_took_has_a_bundle_too(

@@ -1,0 +1,1 @@
+"""What simulated runs did to whom: shares, waiting, ranks, differences between conditions."""
