@@ -63,6 +63,10 @@ class ExchangeValues:
         """Return the value of each cycle; shape (count, size), each pair gives to the next, the last to the
         first."""
         size = cycles.shape[1]
+        if self.success is None and not any(self.arc.strides):
+            # One value for all arcs, which need not be looked up.
+            same = self.factor(size) * size * float(self.arc.flat[0] if self.arc.size else 0.0)
+            return np.full(len(cycles), same + self.constant(size))
         recipients = np.roll(cycles, -1, axis=1)
         value: FloatArray = self.factor(size) * np.sum(self.arc[cycles, recipients], axis=1)
         if self.success is not None:

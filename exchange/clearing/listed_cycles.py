@@ -68,11 +68,14 @@ def best_disjoint(cycles: ListedCycles, anchors: IntArray) -> IntArray | None:
     """
     if not len(cycles):
         return np.empty(0, dtype=np.intp)
-    places, compact = np.unique(cycles.members, return_inverse=True)
-    members = compact.reshape(cycles.members.shape)
-    if places[0] == -1:
-        members = members - 1  # Filling stays -1.
-        places = places[1:]
+    # Places are few and dense, so that marking them is faster than sorting all members.
+    occurs = np.zeros(int(cycles.members.max()) + 2, dtype=np.bool_)
+    occurs[cycles.members] = True
+    occurs[-1] = False  # Filling, which stays -1.
+    places = np.flatnonzero(occurs)
+    compact = np.full(len(occurs), -1, dtype=np.intp)
+    compact[places] = np.arange(len(places))
+    members = compact[cycles.members]
     is_anchor = np.append(np.isin(places, anchors), False)  # The last is where -1 points.
     values = cycles.values * (_GREATEST / float(np.max(cycles.values)))
     worth = values + _TIE * _GREATEST * cycles.lots

@@ -222,7 +222,8 @@ def cycles_through(active: Sequence[int], free: BoolArray, arcs: BoolArray, cap:
         found.append(two)
         if cap < _LISTED_CAP:
             continue
-        second, third = np.nonzero(arcs[np.ix_(gives, takes)])
+        # Faster than looking for both places of each True at once.
+        second, third = divmod(np.flatnonzero(arcs[gives][:, takes]), len(takes))
         three = np.empty((len(second), cap), dtype=np.intp)
         three[:, 0], three[:, 1], three[:, 2] = place, gives[second], takes[third]
         found.append(three)
