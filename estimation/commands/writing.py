@@ -41,22 +41,27 @@ def check_outputs(*outputs: tuple[str, Path | None], inputs: Iterable[Path | Non
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file (UTF-8) so that an interrupted write leaves the old file, or none, but never half of one.
+    """Write a text file (UTF-8); see :func:`write_bytes`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that an interrupted write leaves the old file, or none, but never half of one.
 
     Raises
     ------
     OSError
         Carrying ``path`` as its file name.
     """
-    if (
-        path.exists() and not path.is_file()
-    ):  # A device or a pipe, such as /dev/stdout, takes what it is given.
-        path.write_text(text, encoding="utf-8", newline="")
+    # A device or a pipe, such as /dev/stdout, takes what it is given; replaced, it would be one no longer.
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
         return
     place = _place(path)
+    # Several processes may write one file.
     partial = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
-        partial.write_text(text, encoding="utf-8", newline="")
+        partial.write_bytes(content)
         if place.exists():
             partial.chmod(place.stat().st_mode)
         partial.replace(place)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from estimation.commands.writing import check_outputs
+from estimation.commands.writing import check_outputs, write_bytes
 from exchange.clearing.objectives import Objective, Policy
 from exchange.commands.options import fairness_options
 from exchange.commands.reading import DONOR_WEIGHTS_HELP, WEIGHTS_HELP
@@ -110,7 +110,6 @@ def command(
     from exchange.experiment.experiment_file import study_named
     from exchange.experiment.plan import GREATEST_SEED
     from exchange.experiment.run_file import days_bytes, patients_bytes
-    from exchange.experiment.run_store import write_bytes
     from exchange.outcomes.groups import groupings
     from exchange.outcomes.run_summary import summarize_run
     from exchange.simulation.condition import Condition

@@ -9,12 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from estimation.commands.writing import write_text
+from estimation.commands.writing import write_bytes, write_text
 from estimation.manifest import make_manifest
 from exchange.experiment.outcome_file import outcome_record, outcomes_csv, outcomes_parquet, plain
 from exchange.experiment.plan import ExperimentPlan
 from exchange.experiment.results import PublishedCheck, Results
-from exchange.experiment.run_store import write_bytes
 from exchange.outcomes.comparison import paired_differences
 from exchange.outcomes.outcome import EVERYBODY
 from exchange.outcomes.published import PublishedTest

@@ -7,11 +7,10 @@ patients, in ``runs/``, is written last, so that where it is, the run is whole.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from estimation.commands.writing import write_text
+from estimation.commands.writing import write_bytes, write_text
 from exchange.errors import BadRun, MissingRuns, OtherExperiment
 from exchange.experiment.plan import ExperimentPlan, PlannedRun
 from exchange.experiment.run_file import days_bytes, patients_bytes, read_header, read_run
@@ -161,16 +160,3 @@ def _differences(theirs: dict[str, object], ours: dict[str, object]) -> Iterator
         )
         if list(there) != list(here) and sorted(there) == sorted(here):
             yield f"the {key} come in another order"
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that an interrupted write leaves the old file, or none, but never half of one."""
-    # Several processes may compute one run in one folder.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        partial.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -112,3 +113,16 @@ def test_a_seed_must_be_given_and_outputs_must_be_writable(tmp_path: Path) -> No
     assert "there is no folder" in refused(*SHORT, "--out", tmp_path / "no" / "run.parquet")
     both = tmp_path / "run.parquet"
     assert "is --out, too" in refused(*SHORT, "--out", both, "--days-out", both)
+
+
+def test_a_pipe_as_output_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # Open for both, so that nobody waits for the other end; what is written fits into the pipe.
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        invoke("freedman2020", "--seed", 1, "--days", 3, "--out", pipe)
+        assert os.read(end, 1 << 16)[:4] == b"PAR1"
+    finally:
+        os.close(end)
+    assert pipe.is_fifo()
