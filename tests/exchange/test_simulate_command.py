@@ -121,7 +121,7 @@ def test_a_pipe_as_output_is_written_to_and_not_replaced(tmp_path: Path) -> None
     # Open for both, so that nobody waits for the other end; what is written fits into the pipe.
     end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
     try:
-        invoke("freedman2020", "--seed", 1, "--days", 3, "--out", pipe)
+        invoke("simulate", "freedman2020", "--seed", 1, "--days", 3, "--out", pipe)
         assert os.read(end, 1 << 16)[:4] == b"PAR1"
     finally:
         os.close(end)
