@@ -32,7 +32,8 @@ def test_streams_of_different_members_are_different() -> None:
 
 def test_numbers_of_streams_are_part_of_every_result() -> None:
     # Renumbering one changes everything that was ever simulated; then the engine's version must rise.
-    assert [int(stream) for stream in Stream] == list(range(1, 19))
+    # Ten was never in a release and stays free: closing the gap would renumber the ones after it.
+    assert [int(stream) for stream in Stream] == [*range(1, 10), *range(11, 19)]
     assert keyed(1, Stream.PAIR, 0).random() == pytest.approx(0.8074921375909937)
 
 
