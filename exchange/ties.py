@@ -79,7 +79,7 @@ def drawn_among_ties(clearing: Clearing, solved: Solved, *, seed: int) -> tuple[
     """
     if seed < 0:
         raise BadRequest(f"seed {seed} is negative; give 0 or more")
-    lots = np.array([_lot(seed, pair) for pair in clearing.arrays.pair_ids])
+    lots = np.array([lot(seed, pair) for pair in clearing.arrays.pair_ids])
     shape = clearing.arrays.arc_exists.shape
     drawn = clearing.solve(
         # The objective is a label only.
@@ -221,7 +221,7 @@ def _by_recipient(marks: FloatArray, shape: Sequence[int]) -> FloatArray:
     return np.ascontiguousarray(np.broadcast_to(marks, tuple(shape)))
 
 
-def _lot(seed: int, pair_id: str) -> float:
-    """Return a patient's lot, strictly between 0 and 1."""
+def lot(seed: int, pair_id: str) -> float:
+    """Return a patient's lot, strictly between 0 and 1; it depends on the seed and the pair's id alone."""
     number = int.from_bytes(hashlib.sha256(f"{seed}:lot:{pair_id}".encode()).digest()[:8], "big")
     return ((number >> 12) + 0.5) / 2.0**52

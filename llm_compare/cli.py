@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
-from llm_compare.align_command import align_command
-from llm_compare.answers_command import answers_command
-from llm_compare.ask_command import ask
+from llm_compare.commands.align import align_command
+from llm_compare.commands.answers import answers_command
+from llm_compare.commands.ask import ask
+from llm_compare.commands.report import report_command
+from llm_compare.commands.take import take_command
 
 
 @click.group("compare")
@@ -17,3 +19,5 @@ def group() -> None:
 group.add_command(ask)
 group.add_command(align_command)
 group.add_command(answers_command)
+group.add_command(report_command)
+group.add_command(take_command)

@@ -13,6 +13,14 @@ class CannotAsk(CompareError):
     """A design, model and settings from which no calls can be planned."""
 
 
+class BadProtocol(CompareError):
+    """A protocol file that cannot be read; one line per complaint, with file, line and key."""
+
+
+class BadBatch(CompareError):
+    """A batch file, or replies from elsewhere, that cannot be written or read; the message names file and line."""
+
+
 class UnknownModel(CompareError):
     """A model string that neither litellm nor the scripted respondents know."""
 
@@ -35,3 +43,19 @@ class BadReplies(CompareError):
 
 class NotComparable(CompareError):
     """People's and a model's answers that share no attributes, condition or answers to compare."""
+
+
+class BadAlignment(CompareError):
+    """An ``alignment.json`` that cannot be read, or two that cannot be compared; the message names the file."""
+
+
+class CannotTake(CompareError):
+    """A study that models cannot take, or cannot go on taking."""
+
+
+class NoPrice(CompareError):
+    """A budget for calls that nobody can tell the cost of."""
+
+
+class NotStored(CompareError):
+    """Replies that arrived but that the database did not take; the message says how many, and why."""

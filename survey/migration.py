@@ -41,8 +41,9 @@ _UPGRADE_LOCK = 0x4551_5549_504F_4953
 def load_tables() -> MetaData:
     """Import every package's table module and return the tables; the migrations are compared with them."""
     importlib.import_module("survey.tables")
-    if importlib.util.find_spec("llm_compare") and importlib.util.find_spec("llm_compare.tables"):
-        importlib.import_module("llm_compare.tables")
+    if importlib.util.find_spec("llm_compare"):
+        importlib.import_module("llm_compare.replies.tables")
+        importlib.import_module("llm_compare.participation.tables")
     return Base.metadata
 
 

@@ -13,6 +13,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("survey", "estimation", "exchange", "llm_compare")  # Each may import those before it.
 LAYERS = ("clearing", "simulation", "outcomes", "experiment", "jobs")  # Of exchange; likewise.
+LAYERS_OF_COMPARING = (
+    "prompting",
+    "replies",
+    "asking",
+    "alignment",
+    "consequences",
+    "participation",
+    "report",
+    "commands",
+)
 PLAIN_SURVEY = {
     "answers",
     "answers_file",
@@ -83,6 +93,8 @@ def test_other_packages_use_only_the_plain_modules_of_survey(module: Path):
         allowed.add("web")
     if module.parts[0] == "llm_compare" and module.name in ("store.py", "tables.py"):
         allowed |= {"db", "config"}  # The reply store opens the same database as the survey.
+    if module == Path("llm_compare/participation/store.py"):
+        allowed |= {"store", "tables"}  # Models take a study that is open there: its design, seed and state.
     for name in imports(module):
         parts = name.split(".")
         if parts[0] == "survey" and len(parts) > 1:
@@ -101,6 +113,22 @@ def test_from_clearing_to_jobs_imports_point_left(module: Path):
             assert LAYERS.index(layer) <= own, f"{module} imports {name}, which lies to its right"
 
 
+@pytest.mark.parametrize(
+    "module",
+    [m for m in MODULES if m.parts[0] == "llm_compare" and m.parts[1] in LAYERS_OF_COMPARING],
+    ids=str,
+)
+def test_from_prompts_to_reports_imports_point_left(module: Path):
+    own = LAYERS_OF_COMPARING.index(module.parts[1])
+    for name in imports(module):
+        package, _, rest = name.partition(".")
+        layer = rest.split(".")[0]
+        if package == "llm_compare" and layer in LAYERS_OF_COMPARING:
+            assert LAYERS_OF_COMPARING.index(layer) <= own, (
+                f"{module} imports {name}, which lies to its right"
+            )
+
+
 @pytest.mark.parametrize("module", [m for m in MODULES if m.parts[0] == "survey" and is_plain(m)], ids=str)
 def test_the_plain_modules_of_survey_need_no_web_and_no_database(module: Path):
     for imported in imports(module):
@@ -115,7 +143,7 @@ def test_the_plain_modules_of_survey_need_no_web_and_no_database(module: Path):
 @pytest.mark.parametrize(
     ("library", "may_use"),
     [
-        ("litellm", lambda m: m == Path("llm_compare/client.py")),
+        ("litellm", lambda m: m == Path("llm_compare/asking/client.py")),
         ("choix", lambda m: m.parts[0] == "estimation"),
         ("pulp", lambda m: m.parts[:2] == ("exchange", "clearing")),
         ("highspy", lambda m: m.parts[:2] == ("exchange", "clearing")),

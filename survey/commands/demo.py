@@ -89,8 +89,8 @@ STEPS = (
             + " --people-source 'McElfresh et al. (2021), Indecision Modeling, Study 1: "
             "published counts of the 62 people who were offered the coin. Tasks 6 and 8 are published with the "
             "same two patients and opposite answers, so the 15 tasks are 14 comparisons here.' "
-            "--arm with-coin --pool {out}/pool.json --cycle-cap 3 --chain-cap 3 --bootstrap 200 --seed 1 "
-            "--out {out}/alignment.json --report {out}/report.html",
+            "--arm with-coin --pool {out}/pool.json --cycle-cap 3 --chain-cap 3 --pools 10 --weight-draws 10 "
+            "--seed 1 --out {out}/alignment.json --report {out}/report.html",
         ),
     ),
     _Step(

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from llm_compare.plan import Request, Settings, plan_requests
-from llm_compare.store import Sessions
+from llm_compare.prompting.plan import plan_requests
+from llm_compare.prompting.request import Request, Settings
+from llm_compare.replies.store import Sessions
 from survey.db import make_engine, writing
 from survey.design import StudyDesign
 from survey.design_file import example_design
@@ -90,6 +91,14 @@ class Served:
     error_code: str | None = None
     no_choices: bool = False
     delay_seconds: float = 0.0
+    is_cut: bool = False
+    """Whether the connection ends in the middle of the response."""
+    message: dict[str, object] = field(default_factory=dict)
+    """More parts of the message, e.g. its reasoning."""
+    logprobs: dict[str, object] | None = None
+    usage: dict[str, object] | None = field(
+        default_factory=lambda: {"prompt_tokens": 50, "completion_tokens": 1, "total_tokens": 51}
+    )
 
 
 @dataclass
@@ -107,12 +116,23 @@ class Provider:
     accepted_key: str | None = None
     """If set, any other key is answered 401."""
     lock: threading.Lock = field(default_factory=threading.Lock)
+    answers_at_once: int | None = None
+    """If set, calls beyond so many are held until ``released``."""
+    released: threading.Event = field(default_factory=threading.Event)
+    own: threading.local = field(default_factory=threading.local)
+    """Of the thread that serves a call: its place among all that arrived."""
+
+    def wait_for_leave(self) -> None:
+        """Hold a call that came too late to be answered at once."""
+        if self.answers_at_once is not None and self.own.place > self.answers_at_once:
+            self.released.wait(60)
 
     def next_response(self, body: dict[str, object], key: str | None) -> Served:
         """Note a request and return what to answer it with."""
         with self.lock:
             self.received.append(body)
             self.keys.append(key)
+            self.own.place = len(self.received)
             if self.accepted_key is not None and key != f"Bearer {self.accepted_key}":
                 return Served(status=401)
             return self.script.pop(0) if self.script else self.otherwise
@@ -136,6 +156,7 @@ def provider() -> Iterator[Provider]:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             response = served[0].next_response(body, self.headers.get("authorization"))
             time.sleep(response.delay_seconds)
+            served[0].wait_for_leave()
             payload = _payload(response).encode()
             try:
                 self.send_response(response.status)
@@ -144,7 +165,8 @@ def provider() -> Iterator[Provider]:
                 self.send_header("content-type", "text/html" if response.body else "application/json")
                 self.send_header("content-length", str(len(payload)))
                 self.end_headers()
-                self.wfile.write(payload)
+                self.wfile.write(payload[: len(payload) // 2] if response.is_cut else payload)
+                self.close_connection = self.close_connection or response.is_cut
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True  # The client gave up waiting, as some tests want it to.
 
@@ -157,6 +179,7 @@ def provider() -> Iterator[Provider]:
     thread.start()
     served.append(Provider(url=f"http://127.0.0.1:{server.server_address[1]}/v1"))
     yield served[0]
+    served[0].released.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -167,18 +190,24 @@ def _payload(response: Served) -> str:
         return response.body
     if response.status != 200:
         return json.dumps({"error": {"message": "no", "type": "test", "code": response.error_code}})
-    message = {"role": "assistant", "content": response.content}
+    message = {"role": "assistant", "content": response.content, **response.message}
     if response.refusal is not None:
         message["refusal"] = response.refusal
-    choice = {"index": 0, "message": message, "finish_reason": response.finish_reason}
-    return json.dumps(
-        {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": 1,
-            "model": "served-2026-11",
-            "system_fingerprint": "fp_1",
-            "choices": [] if response.no_choices else [choice],
-            "usage": {"prompt_tokens": 50, "completion_tokens": 1, "total_tokens": 51},
-        }
-    )
+    choice: dict[str, object] = {
+        "index": 0,
+        "message": message,
+        "finish_reason": response.finish_reason,
+    }
+    if response.logprobs is not None:
+        choice["logprobs"] = response.logprobs
+    completion = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "served-2026-11",
+        "system_fingerprint": "fp_1",
+        "choices": [] if response.no_choices else [choice],
+    }
+    if response.usage is not None:
+        completion["usage"] = response.usage
+    return json.dumps(completion)

@@ -1,0 +1,1 @@
+"""How far a model's choices are from people's."""

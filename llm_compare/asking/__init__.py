@@ -1,0 +1,1 @@
+"""Who answers, and how calls are made: litellm or a script, limits, budgets, resuming."""

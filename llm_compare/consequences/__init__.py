@@ -1,0 +1,1 @@
+"""What the difference does to patients: pools cleared and simulated with either weights."""

@@ -1,0 +1,1 @@
+"""What came back: kept verbatim, read as an answer."""

@@ -1,0 +1,83 @@
+"""A recorded reply as one line of ``replies.jsonl``; ``reply_record`` reads it. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_compare.prompting.request import is_scripted
+from llm_compare.prompting.variant import Variant
+from llm_compare.replies.parsing import PARSER, parse
+from llm_compare.replies.reply import RecordedReply
+
+
+def line_document(recorded: RecordedReply) -> dict[str, Any]:
+    """Return everything about a call and its reply, in the newest version of the format."""
+    request, reply = recorded.request, recorded.reply
+    parsed = parse(reply, request.labels, request.variant.answer_format)
+    return {
+        "request_key": request.key,
+        "repeat": request.repeat,
+        "model": request.model,
+        "scripted": is_scripted(request.model),
+        "api_base": request.api_base,
+        "messages": request.sent_messages,
+        "settings": request.settings.sent(),
+        "template": request.template,
+        "variant": _variant_document(request.variant),
+        "language": request.language,
+        "sends_schema": request.sends_schema,
+        "labels": [{"mark": m, "name": n, "choice": c.value} for m, n, c in request.labels.offered()],
+        "design_hash": request.design_hash,
+        "arm": request.arm,
+        "left": {"name": request.left.name, "values": request.left.as_dict()},
+        "right": {"name": request.right.name, "values": request.right.as_dict()},
+        "side_order": request.side_order.value,
+        "attribute_order": list(request.attribute_order),
+        "indecision_offered": request.indecision_offered,
+        "reply": reply.content,
+        "outcome": parsed.outcome.value,
+        "choice": None if parsed.choice is None else parsed.choice.value,
+        "shares": None if parsed.shares is None else list(parsed.shares),
+        "rule": parsed.rule.value,
+        "parser": PARSER,
+        "finish_reason": reply.finish_reason,
+        "refusal": reply.refusal,
+        "reasoning": reply.reasoning,
+        "first_token": None if reply.first_token is None else dict(reply.first_token),
+        "returned_model": reply.returned_model,
+        "system_fingerprint": reply.system_fingerprint,
+        "tokens_in": reply.tokens_in,
+        "tokens_out": reply.tokens_out,
+        "tokens_reasoning": reply.tokens_reasoning,
+        "cost_usd": reply.cost_usd,
+        "seconds": reply.seconds,
+        "seconds_missing": recorded.seconds_missing,
+        "attempts": reply.attempts,
+        "asked_at": None if reply.asked_at is None else reply.asked_at.isoformat(timespec="milliseconds"),
+        "error": None
+        if reply.error is None
+        else {"kind": reply.error.kind, "status": reply.error.status, "message": reply.error.message},
+        "response": reply.response,
+    }
+
+
+def _variant_document(variant: Variant) -> dict[str, Any]:
+    paraphrase = variant.paraphrase
+    return {
+        "name": variant.name,
+        "framing": variant.framing.value,
+        "persona": variant.persona,
+        "answer_format": variant.answer_format.value,
+        "indecision": variant.indecision.value,
+        "language": variant.language,
+        "paraphrase": None
+        if paraphrase is None
+        else {
+            "name": paraphrase.name,
+            "introduction": paraphrase.introduction,
+            "instructions": paraphrase.instructions,
+            "question": paraphrase.question,
+        },
+        "marks": variant.marks.value,
+        "indecision_place": variant.indecision_place.value,
+    }
