@@ -74,6 +74,8 @@ _FORMATS = tuple(kind.value for kind in AnswerFormat if not kind.brings_shares)
 @click.option(
     "--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds per attempt."
 )
+@click.option("--rpm", type=click.IntRange(min=1), help="Most requests per minute.")
+@click.option("--tpm", type=click.IntRange(min=1), help="Most tokens per minute.")
 @click.option(
     "--budget",
     type=click.FloatRange(min=0, min_open=True),
@@ -110,6 +112,8 @@ def take_command(
     api_base: str | None,
     concurrency: int,
     timeout: float,
+    rpm: int | None,
+    tpm: int | None,
     budget: float | None,
     max_calls: int | None,
     dry_run: bool,
@@ -137,6 +141,7 @@ def take_command(
     import numpy as np
 
     from estimation.commands.writing import check_outputs, write_text
+    from llm_compare.asking.limiter import Limits
     from llm_compare.asking.protocol import AskedModel, AskedVariant, Choices, address_complaint, settings_for
     from llm_compare.asking.spending import Budget
     from llm_compare.commands.failures import FailureNotes
@@ -196,6 +201,7 @@ def take_command(
                 # Of two runs at once on one store, the same order would have both make the same calls.
                 rng=np.random.default_rng(seed if group.scripted else None),
                 concurrency=concurrency,
+                limits=Limits(requests_per_minute=rpm, tokens_per_minute=tpm),
                 budget=None if budget is None else Budget(budget, plan.price),
                 max_calls=max_calls,
                 on_reply=lambda request, reply: bar.update(1),

@@ -9,6 +9,7 @@ from datetime import datetime
 import numpy as np
 
 from llm_compare.asking.attempts import FailedCall
+from llm_compare.asking.limiter import Limits
 from llm_compare.asking.run import Answerer, Asked, ask
 from llm_compare.asking.spending import Budget
 from llm_compare.participation.model_participant import Given, Group, ModelParticipant
@@ -71,6 +72,7 @@ def take(
     now: datetime,
     rng: np.random.Generator,
     concurrency: int = 8,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
     budget: Budget | None = None,
     max_calls: int | None = None,
     on_reply: Callable[[Request, Reply], None] = lambda request, reply: None,
@@ -87,6 +89,8 @@ def take(
         Makes who answers the calls; each round closes its own.
     rng
         For the order of calls and the waits between attempts.
+    limits
+        Requests and tokens per minute; of an adaptive design in each round anew.
     budget
         Most money for this run.
     on_failed_attempt
@@ -115,6 +119,7 @@ def take(
             make_answerer(),
             rng=rng,
             concurrency=concurrency,
+            limits=limits,
             budget=budget,
             max_calls=None if max_calls is None else max(max_calls - made, 0),
             on_reply=count_and_tell,

@@ -81,7 +81,7 @@ def _overview(shown: Shown) -> Table:
                 m["label"],
                 share(a["agreement"]["with_random_person"]["model"]),
                 share(a["agreement"]["with_random_person"]["people"]),
-                share(a["percentile"]["percentile"]),
+                _place(a["percentile"]["percentile"]),
                 indecision(a, "model"),
                 indecision(a, "people"),
                 share(a["consistency"]["model"]["sides_exchanged"]),
@@ -91,6 +91,11 @@ def _overview(shown: Shown) -> Table:
             for a in [m["alignment"]]
         ),
     )
+
+
+def _place(percentile: Record) -> str:
+    """Return the place among people; why there is none takes too many words for an overview and is said below."""
+    return Reason("not known, see below") if percentile["value"] is None else share(percentile)
 
 
 def _weighs_most(coefficients: Record) -> str:

@@ -110,6 +110,8 @@ class Provider:
     """Body of every request that arrived."""
     keys: list[str | None] = field(default_factory=list)
     """Authorization header of every request."""
+    moments: list[float] = field(default_factory=list)
+    """When every request arrived, in seconds of a monotonic clock."""
     script: list[Served] = field(default_factory=list)
     """Responses in turn; when they are used up, ``otherwise``."""
     otherwise: Served = field(default_factory=Served)
@@ -132,6 +134,7 @@ class Provider:
         with self.lock:
             self.received.append(body)
             self.keys.append(key)
+            self.moments.append(time.monotonic())
             self.own.place = len(self.received)
             if self.accepted_key is not None and key != f"Bearer {self.accepted_key}":
                 return Served(status=401)

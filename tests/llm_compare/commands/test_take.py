@@ -209,3 +209,12 @@ def test_a_model_over_http_takes_a_study_with_checks_and_repeats(
     found = read_answers(tmp_path / "model.csv")
     assert len(found.answers) == done["planned"] - 2
     assert all(a.seconds is not None and a.answered_at >= a.presented_at for a in found.answers)
+
+
+def test_a_model_is_asked_no_faster_than_the_researcher_says(run, open_study, provider):
+    options = (open_study(), "--model", "openai/local", "--api-base", provider.url, "--yes")
+    options += ("--respondents", "1", "--max-calls", "9", "--rpm", "300")
+    run(*options)
+    assert len(provider.received) == 9
+    # Eight gaps of a fifth of a second; a slow machine only makes them longer, but for the way of the last one.
+    assert provider.moments[-1] - provider.moments[0] > 6 / 5
