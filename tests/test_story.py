@@ -72,17 +72,18 @@ def test_from_rehearsed_answers_to_consequences_of_a_models_rule(equipoise, tmp_
     record = json.loads((tmp_path / "alignment.json").read_text())
     (model,) = record["models"]
 
-    assert model["scripted"] is True
-    assert model["agreement"]["n_comparisons"] == 28
+    measured, pool = model["measured"], model["pool"]
+    found = measured["alignment"]
+    assert measured["calls"]["scripted"] is True
+    assert found["agreement"]["n_comparisons"] == 28
     # youngest-first decides the 16 comparisons of unequal age and flips a coin in the other 12.
-    assert model["indecision"]["value"] == pytest.approx(12 / 28)
-    assert model["same_choice_with_sides_exchanged"]["value"] == 1
+    assert found["indecision"]["model"]["value"] == pytest.approx(12 / 28)
+    assert found["consistency"]["model"]["sides_exchanged"]["value"] == 1
     # People were planted to count age most, so the rule agrees with most of them where ages differ.
-    assert model["ranks"]["kendall"] > 0.3
-    consequences = model["consequences"]
-    assert consequences["n_pairs"] == 48
-    assert consequences["transplants_by_people"] == run_record["transplants"]
-    assert consequences["status_by_people"] == consequences["status_by_model"] == "optimal"
+    assert found["coefficients"]["ranks"]["kendall"]["value"] > 0.3
+    assert pool["n_pairs"] == 48
+    assert pool["by_people"]["transplants"] == run_record["transplants"]
+    assert pool["by_people"]["status"] == pool["by_model"]["status"] == "optimal"
     assert "<svg" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
