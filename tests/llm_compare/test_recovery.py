@@ -119,7 +119,9 @@ def expected(design, coefficients, *, left_bias: float, indecision: float) -> di
     return {"indecision": undecided, "left": left / (1 - undecided)}
 
 
-def test_a_planted_model_asked_over_http_comes_out_as_planted(report, kidney_8):
+def test_a_planted_model_asked_over_http_comes_out_as_planted_and_every_call_is_accounted_for(
+    report, kidney_8
+):
     (model,) = report.models
     found = model.measured.alignment
     of_model = expected(kidney_8, OF_MODEL, left_bias=LEFT_BIAS, indecision=MODEL_UNDECIDED)
@@ -151,9 +153,7 @@ def test_a_planted_model_asked_over_http_comes_out_as_planted(report, kidney_8):
     gains = {(g.attribute, g.group): g.per_hundred.value for g in model.pools.groups}
     assert any(value > 0 for (attribute, _), value in gains.items() if attribute == "age")
 
-
-def test_every_call_is_accounted_for_and_named_as_served(report):
-    (model,) = report.models
+    # Every call is accounted for, and named as the server named itself.
     calls = model.measured.calls
     assert calls.outcomes.n == 28 * 2 * REPEATS
     assert sum(calls.outcomes.counts.values()) == calls.outcomes.n
