@@ -41,8 +41,9 @@ from llm_compare.alignment.resampling import Resampling
 from llm_compare.asking.client import ModelClient, check_model
 from llm_compare.asking.run import Asked, ask
 from llm_compare.asking.scripted import PlantedRespondent
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.plan import comparisons_to_ask, plan_requests
-from llm_compare.prompting.request import Request, Settings
+from llm_compare.prompting.request import Request
 from llm_compare.replies.replies_file import ReplyFile
 from llm_compare.replies.reply import RecordedReply, Reply
 from llm_compare.replies.store import add_replies, failures_of, find_replies

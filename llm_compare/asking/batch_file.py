@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_compare.errors import BadBatch
-from llm_compare.prompting.request import Request
+from llm_compare.prompting.call import Call
 from llm_compare.replies.reply import Failure, Reply
 
 MOST_LINES = 50_000
@@ -44,12 +44,12 @@ class Result:
     """With an error where the call failed."""
 
 
-def custom_id(request: Request) -> str:
+def custom_id(request: Call) -> str:
     """Return the name of a call in batch files: of its key and repeat, 64 characters of [0-9a-f-] at most."""
     return f"{request.key[:_KEY_CHARACTERS]}-{request.repeat}"
 
 
-def batch_line(request: Request) -> dict[str, Any]:
+def batch_line(request: Call) -> dict[str, Any]:
     """Return a call as a line of a batch file: exactly what would be sent, without litellm's provider prefix.
 
     Raises
@@ -79,7 +79,7 @@ def batch_line(request: Request) -> dict[str, Any]:
 
 
 def write_batches(
-    path: Path, requests: Iterable[Request], *, most_lines: int = MOST_LINES, most_bytes: int = MOST_BYTES
+    path: Path, requests: Iterable[Call], *, most_lines: int = MOST_LINES, most_bytes: int = MOST_BYTES
 ) -> tuple[Path, ...]:
     """Write calls to ``path``; too many for one file go to ``NAME-1``, ``NAME-2`` ... beside it.
 

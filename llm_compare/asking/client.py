@@ -23,7 +23,7 @@ from typing import Any
 from llm_compare.asking.attempts import NO_CHOICES, FailedCall, retry_after_seconds
 from llm_compare.asking.spending import Price, cost_of
 from llm_compare.errors import MissingKey, UnknownModel, UnsupportedSetting
-from llm_compare.prompting.request import Request, Settings
+from llm_compare.prompting.call import Call, Settings
 from llm_compare.replies.reply import Failure, Reply
 from llm_compare.replies.store import LONGEST_MESSAGE
 
@@ -85,7 +85,7 @@ class ModelClient:
         """The library that makes the calls, with its version."""
         return f"litellm {importlib.metadata.version('litellm')}"
 
-    async def reply(self, request: Request) -> Reply | FailedCall:
+    async def reply(self, request: Call) -> Reply | FailedCall:
         """Make one attempt and return the reply or what failed. Waiting and trying again are the caller's.
 
         A provider's refusal on grounds of content is a reply, not a failure.
@@ -124,7 +124,7 @@ class ModelClient:
 
         await close_litellm_async_clients()
 
-    async def _send(self, request: Request) -> Any:
+    async def _send(self, request: Call) -> Any:
         async with asyncio.timeout(self._timeout_seconds + _GUARD_SECONDS):
             return await _litellm().acompletion(
                 model=request.model,
@@ -138,7 +138,7 @@ class ModelClient:
                 **request.parameters,
             )
 
-    def _key_for_own_server(self, request: Request) -> str | None:
+    def _key_for_own_server(self, request: Call) -> str | None:
         """Return a stand-in key for an own server where none is set: the client library insists on one."""
         asked = (request.model, request.api_base)
         if asked not in self._keys:
@@ -339,7 +339,7 @@ def _status(error: Any) -> int | None:
     return int(status) if isinstance(status, int | str) and str(status).isdigit() else None
 
 
-def _unsupported(request: Request, error: Exception) -> UnsupportedSetting:
+def _unsupported(request: Call, error: Exception) -> UnsupportedSetting:
     said = str(error).splitlines()[0]
     # The error carries the names only in its text; an unrecognized text names all settings that were sent.
     sent = request.settings.sent()

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic
 
 from llm_compare.asking.batch_file import Result, custom_id
-from llm_compare.prompting.request import Request
+from llm_compare.prompting.request import CallT
 from llm_compare.replies.reply import RecordedReply, Reply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matched:
+class Matched(Generic[CallT]):
     """What results are, in the light of a plan."""
 
-    new: tuple[RecordedReply, ...]
+    new: tuple[RecordedReply[CallT], ...]
     """Replies to calls that had none."""
-    failed: tuple[RecordedReply, ...]
+    failed: tuple[RecordedReply[CallT], ...]
     """Calls that failed there and have no reply."""
     already_stored: int
     """Results of calls that have a reply already, which stays."""
@@ -27,8 +28,8 @@ class Matched:
 
 
 def match(
-    results: Iterable[Result], requests: Sequence[Request], stored: Mapping[tuple[str, int], Reply]
-) -> Matched:
+    results: Iterable[Result], requests: Sequence[CallT], stored: Mapping[tuple[str, int], Reply]
+) -> Matched[CallT]:
     """Find the call that each result belongs to. Of two replies to one call the first counts.
 
     Parameters
@@ -37,8 +38,8 @@ def match(
         Replies that calls have already, by identity.
     """
     planned = {custom_id(request): request for request in requests}
-    new: dict[str, RecordedReply] = {}
-    failed: dict[str, RecordedReply] = {}
+    new: dict[str, RecordedReply[CallT]] = {}
+    failed: dict[str, RecordedReply[CallT]] = {}
     unknown: dict[str, None] = {}
     already = 0
     for result in results:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Generic
 
 from llm_compare.asking.attempts import FailedCall
 from llm_compare.errors import NotStored
-from llm_compare.prompting.request import Request
+from llm_compare.prompting.request import CallT
 from llm_compare.replies.reply import Reply
 from llm_compare.replies.store import FailedAttempt, Sessions, add_failures, add_replies, find_replies
 from survey.errors import EquipoiseError
@@ -20,14 +21,14 @@ MOST_WAITING = 256
 
 
 @dataclass(frozen=True, slots=True)
-class _Ended:
+class _Ended(Generic[CallT]):
     """A call that came to an end: with a reply to store, or with the failure of its last attempt."""
 
-    request: Request
+    request: CallT
     reply: Reply
 
 
-class Keeper:
+class Keeper(Generic[CallT]):
     """Keeps replies and failed attempts in the store, in the order in which they arrived.
 
     Parameters
@@ -46,14 +47,14 @@ class Keeper:
         sessions: Sessions,
         *,
         client: str,
-        on_kept: Callable[[Request, Reply], None],
+        on_kept: Callable[[CallT, Reply], None],
         on_problem: Callable[[Exception], None],
     ) -> None:
         self._sessions = sessions
         self._client = client
         self._on_kept = on_kept
         self._on_problem = on_problem
-        self._ended: list[_Ended] = []
+        self._ended: list[_Ended[CallT]] = []
         self._failures: list[FailedAttempt] = []
         self._arrived = asyncio.Event()
         self._caught_up = asyncio.Event()
@@ -61,14 +62,14 @@ class Keeper:
         self._finishing = self._broken = False
         self._work = asyncio.create_task(self._store_as_it_comes())
 
-    def keep(self, request: Request, reply: Reply) -> None:
+    def keep(self, request: CallT, reply: Reply) -> None:
         """Take a reply to be stored, or the failure of a call that is not tried again."""
         self._ended.append(_Ended(request, reply))
         self._arrived.set()
         if len(self._ended) >= MOST_WAITING and not self._broken:
             self._caught_up.clear()
 
-    def note(self, request: Request, attempt: int, failed: FailedCall) -> None:
+    def note(self, request: CallT, attempt: int, failed: FailedCall) -> None:
         """Take a failed attempt to be stored; the call itself may still be tried again."""
         self._failures.append(
             FailedAttempt(
@@ -132,7 +133,9 @@ class Keeper:
         for one in kept:
             self._on_kept(one.request, one.reply)
 
-    def _write(self, ended: Sequence[_Ended], failures: Sequence[FailedAttempt]) -> list[_Ended]:
+    def _write(
+        self, ended: Sequence[_Ended[CallT]], failures: Sequence[FailedAttempt]
+    ) -> list[_Ended[CallT]]:
         replies = [(e.request, e.reply) for e in ended if e.reply.error is None]
         if not replies and not failures:
             return list(ended)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from llm_compare.errors import CannotAsk, UnsupportedSetting
+from llm_compare.prompting.call import Settings, is_scripted
 from llm_compare.prompting.plan import AttributeOrders, attribute_orders, plan_requests
-from llm_compare.prompting.request import Request, Settings, is_scripted
+from llm_compare.prompting.request import Request
 from llm_compare.prompting.variant import AnswerFormat, Variant
 from survey.design import Comparison, StudyDesign
 

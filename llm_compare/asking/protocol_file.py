@@ -27,7 +27,7 @@ from llm_compare.asking.protocol_tables import (
     VariantTable,
 )
 from llm_compare.errors import BadProtocol, CannotAsk
-from llm_compare.prompting.request import is_scripted
+from llm_compare.prompting.call import is_scripted
 from llm_compare.prompting.variant import Paraphrase, Variant
 from survey.design_file.complaints import Loc, bounded, complaint, key_lines, location, message
 

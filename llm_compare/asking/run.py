@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from llm_compare.asking.attempts import ABANDONED, ATTEMPTS, FailedCall, delay_b
 from llm_compare.asking.keeper import Keeper
 from llm_compare.asking.limiter import Limiter, Limits
 from llm_compare.asking.spending import Budget, tokens_counted
-from llm_compare.prompting.request import Request
+from llm_compare.prompting.call import Call
+from llm_compare.prompting.request import CallT
 from llm_compare.replies.reply import Failure, RecordedReply, Reply
 from llm_compare.replies.store import Sessions, find_replies
 
@@ -30,13 +31,16 @@ GRACE_SECONDS = 30.0
 """After an interrupt, replies to calls in flight are waited for so long: they are paid for."""
 
 
-class Answerer(Protocol):
+AskedT = TypeVar("AskedT", bound=Call, contravariant=True)
+
+
+class Answerer(Protocol[AskedT]):
     """Whatever answers requests: a model behind a network, or a script.
 
     What has a ``name``, such as ``litellm 1.106.2``, is stored under it with every reply; scripts need none.
     """
 
-    async def reply(self, request: Request) -> Reply | FailedCall:
+    async def reply(self, request: AskedT, /) -> Reply | FailedCall:
         """Make one attempt at a call. Whether and when there is another is decided here, not there."""
         ...
 
@@ -60,10 +64,10 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Generic[CallT]):
     """What a run brought."""
 
-    replies: tuple[RecordedReply, ...]
+    replies: tuple[RecordedReply[CallT], ...]
     """Stored before or asked now, and calls that failed; in the order of the plan."""
     planned: int
     already_stored: int
@@ -86,19 +90,19 @@ class Asked:
 
 def ask(
     sessions: Sessions,
-    requests: Sequence[Request],
-    answerer: Answerer,
+    requests: Sequence[CallT],
+    answerer: Answerer[CallT],
     *,
     rng: np.random.Generator,
     concurrency: int = 8,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     budget: Budget | None = None,
     max_calls: int | None = None,
-    on_reply: Callable[[Request, Reply], None] = lambda request, reply: None,
-    on_failed_attempt: Callable[[Request, FailedCall], None] = lambda request, failed: None,
+    on_reply: Callable[[CallT, Reply], None] = lambda request, reply: None,
+    on_failed_attempt: Callable[[CallT, FailedCall], None] = lambda request, failed: None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> Asked:
+) -> Asked[CallT]:
     """Make the calls that the store has no reply to, and return all replies of the plan.
 
     The calls are made in random order, so that a provider's drift over the run is not taken for a difference
@@ -148,7 +152,7 @@ def ask(
     # Before any call, so that a budget that cannot be kept costs nothing.
     worst_cases = {r.identity: budget.worst_case(r) for r in todo} if budget is not None else {}
 
-    def keep(request: Request, reply: Reply) -> None:
+    def keep(request: CallT, reply: Reply) -> None:
         replies[request.identity] = reply
         on_reply(request, reply)
 
@@ -184,22 +188,22 @@ def ask(
     )
 
 
-class _Run:
+class _Run(Generic[CallT]):
     """The state of one run: who works, what is under way, and why it ends."""
 
     def __init__(
         self,
         sessions: Sessions,
-        todo: Sequence[Request],
-        answerer: Answerer,
+        todo: Sequence[CallT],
+        answerer: Answerer[CallT],
         *,
         rng: np.random.Generator,
         concurrency: int,
         limits: Limits,
         budget: Budget | None,
         worst_cases: dict[tuple[str, int], float],
-        on_kept: Callable[[Request, Reply], None],
-        on_failed_attempt: Callable[[Request, FailedCall], None],
+        on_kept: Callable[[CallT, Reply], None],
+        on_failed_attempt: Callable[[CallT, FailedCall], None],
         sleep: Callable[[float], Awaitable[None]],
         clock: Callable[[], float],
     ) -> None:
@@ -224,7 +228,7 @@ class _Run:
         self._under_way: set[asyncio.Task[Any] | None] = set()
         self._is_stopping = False
         self._look_up: asyncio.Task[None] | None = None
-        self._looked_up: deque[Request] = deque()
+        self._looked_up: deque[CallT] = deque()
         self._settled = asyncio.Event()
 
     async def carry_out(self) -> None:
@@ -267,7 +271,7 @@ class _Run:
                 self._heed(reply)
             await self._keeper.caught_up()
 
-    async def _take(self) -> Request | None:
+    async def _take(self) -> CallT | None:
         """Return the next call that the store has no reply to; None when there are no more."""
         while not self._is_stopping:
             found = self._look_up
@@ -285,7 +289,7 @@ class _Run:
             await asyncio.wait({self._look_up})
         return None
 
-    async def _look_up_ahead(self, some: Sequence[Request]) -> None:
+    async def _look_up_ahead(self, some: Sequence[CallT]) -> None:
         found = await asyncio.to_thread(self._find, some)
         for request in some:
             if request.identity in found:
@@ -293,11 +297,11 @@ class _Run:
             else:
                 self._looked_up.append(request)
 
-    def _find(self, requests: Sequence[Request]) -> dict[tuple[str, int], Reply]:
+    def _find(self, requests: Sequence[CallT]) -> dict[tuple[str, int], Reply]:
         with self._sessions() as session:
             return find_replies(session, requests)
 
-    async def _call(self, request: Request) -> Reply | None:
+    async def _call(self, request: CallT) -> Reply | None:
         """Return the reply, or the failure of the last attempt; None where the run stopped before either."""
         limiter = self._limiter(request)
         for attempt in range(1, ATTEMPTS + 1):
@@ -326,7 +330,7 @@ class _Run:
                 await self._sleep(delay)
         return None
 
-    async def _attempt(self, request: Request, attempt: int) -> Reply | FailedCall:
+    async def _attempt(self, request: CallT, attempt: int) -> Reply | FailedCall:
         """Make one attempt, and account for it whatever happens: its cost, and its failure."""
         own = asyncio.current_task()
         self._under_way.add(own)
@@ -345,7 +349,7 @@ class _Run:
             self._settle(request, outcome)
         return outcome
 
-    async def _set_aside(self, request: Request) -> bool:
+    async def _set_aside(self, request: CallT) -> bool:
         """Set aside what an attempt can cost at worst, once there is room for it; False where there is none."""
         if self._budget is None:
             return True
@@ -357,7 +361,7 @@ class _Run:
             await self._settled.wait()
         return True
 
-    def _settle(self, request: Request, outcome: Reply | FailedCall | None) -> None:
+    def _settle(self, request: CallT, outcome: Reply | FailedCall | None) -> None:
         if self._budget is None:
             return
         if isinstance(outcome, Reply):
@@ -367,7 +371,7 @@ class _Run:
         self._budget.settle(self._worst_cases[request.identity], cost)
         self._settled.set()
 
-    def _limiter(self, request: Request) -> Limiter:
+    def _limiter(self, request: CallT) -> Limiter:
         asked = (request.model, request.api_base)
         if asked not in self._limiters:
             self._limiters[asked] = Limiter(

@@ -16,8 +16,9 @@ import numpy as np
 
 from estimation.effects import term_named
 from llm_compare.errors import CannotAsk, UnknownModel
+from llm_compare.prompting.call import SCRIPTED
 from llm_compare.prompting.labels import Labels
-from llm_compare.prompting.request import SCRIPTED, Request
+from llm_compare.prompting.request import Request
 from llm_compare.prompting.variant import AnswerFormat
 from llm_compare.prompting.words import prompt_words
 from llm_compare.replies.reply import Reply

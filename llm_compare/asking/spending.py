@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from llm_compare.errors import NoPrice
-from llm_compare.prompting.request import Request
+from llm_compare.prompting.call import Call
 
 _MILLION = 1_000_000
 _CHARACTERS_PER_TOKEN = 4  # Rule of thumb for English; counting for real would reach for the network.
@@ -63,7 +63,7 @@ class Estimate:
     """None where price or most tokens are unknown."""
 
 
-def estimate(requests: Iterable[Request], price: Price | None) -> Estimate:
+def estimate(requests: Iterable[Call], price: Price | None) -> Estimate:
     """Return what ``requests`` may take, each call made once and at one price."""
     tokens_in = calls = high = 0
     is_limited = True
@@ -83,12 +83,12 @@ def estimate(requests: Iterable[Request], price: Price | None) -> Estimate:
     )
 
 
-def tokens_sent(request: Request) -> int:
+def tokens_sent(request: Call) -> int:
     """Return about how many tokens the prompt has: a quarter of its characters."""
     return sum(-(-len(m.content) // _CHARACTERS_PER_TOKEN) for m in request.messages)
 
 
-def tokens_counted(request: Request) -> int:
+def tokens_counted(request: Call) -> int:
     """Return about how many tokens providers count for a call against a limit per minute."""
     return tokens_sent(request) + (request.settings.max_tokens or 0)
 
@@ -137,7 +137,7 @@ class Budget:
         """Whether no attempt is under way, so that no more money can become free."""
         return self._under_way == 0
 
-    def worst_case(self, request: Request) -> float:
+    def worst_case(self, request: Call) -> float:
         """Return the most that one attempt at ``request`` can cost, in USD.
 
         Raises
@@ -151,8 +151,8 @@ class Budget:
                 "a budget cannot be kept where replies may have any length; limit them (max_tokens)"
             )
         sent = sum(len(m.content.encode(errors="surrogatepass")) for m in request.messages)
-        if request.sends_schema:
-            sent += len(json.dumps(request.parameters["response_format"]))  # Providers count it as input.
+        if (schema := request.parameters.get("response_format")) is not None:
+            sent += len(json.dumps(schema))  # Providers count it as input.
         return self.price.cost(sent + _TOKENS_AROUND_A_MESSAGE * (len(request.messages) + 1), most)
 
     def set_aside(self, worst: float) -> bool:

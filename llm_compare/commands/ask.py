@@ -135,7 +135,7 @@ def _plans(
     from llm_compare.asking.protocol import protocol_requests
     from llm_compare.asking.spending import Price, estimate
     from llm_compare.commands.plan_shown import ModelPlan
-    from llm_compare.prompting.request import is_scripted
+    from llm_compare.prompting.call import is_scripted
     from llm_compare.replies.store import find_replies
 
     plans = []
@@ -231,7 +231,11 @@ def _budget(plan: ModelPlan, left: float | None) -> Budget | None:
 
 
 def _ask_one(
-    sessions: Sessions, protocol: Protocol, plan: ModelPlan, answerer: Answerer, budget: Budget | None
+    sessions: Sessions,
+    protocol: Protocol,
+    plan: ModelPlan,
+    answerer: Answerer[Request],
+    budget: Budget | None,
 ) -> Asked:
     import numpy as np
 
@@ -272,7 +276,7 @@ def _ask_one(
         )
 
 
-def _answerer(study: StudyDesign, protocol: Protocol, plan: ModelPlan) -> Answerer:
+def _answerer(study: StudyDesign, protocol: Protocol, plan: ModelPlan) -> Answerer[Request]:
     from llm_compare.asking.client import ModelClient, check_model
     from llm_compare.asking.scripted import ScriptedRespondent
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from llm_compare.prompting.call import is_scripted
 from llm_compare.prompting.plan import AttributeOrders
-from llm_compare.prompting.request import is_scripted
 from llm_compare.prompting.variant import (
     AnswerFormat,
     Framing,

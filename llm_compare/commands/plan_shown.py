@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llm_compare.prompting.request import Request, is_scripted
+from llm_compare.prompting.call import is_scripted
+from llm_compare.prompting.request import Request
 from llm_compare.prompting.variant import AnswerFormat, Paraphrase, Variant
 
 if TYPE_CHECKING:

@@ -148,7 +148,7 @@ def take_command(
     from llm_compare.participation.model_participant import Group, usual_label
     from llm_compare.participation.store import study_to_take
     from llm_compare.participation.taking import preview, take
-    from llm_compare.prompting.request import is_scripted
+    from llm_compare.prompting.call import is_scripted
     from llm_compare.prompting.variant import Variant
     from llm_compare.replies.replies_file import write_replies
     from llm_compare.replies.store import open_store
@@ -228,7 +228,7 @@ def _plan(
     from llm_compare.asking.client import price_of
     from llm_compare.asking.spending import estimate
     from llm_compare.commands.plan_shown import ModelPlan
-    from llm_compare.prompting.request import is_scripted
+    from llm_compare.prompting.call import is_scripted
 
     requests = tuple(r for one in participants for r in one.requests())
     missing = tuple(r for r in requests if r.identity not in stored)
@@ -291,7 +291,7 @@ def _check(study: Study, group: Group) -> None:
         check_model(group.model, group.settings, api_base=group.api_base)
 
 
-def _answerer(study: Study, group: Group, price: Price | None, timeout_seconds: float) -> Answerer:
+def _answerer(study: Study, group: Group, price: Price | None, timeout_seconds: float) -> Answerer[Request]:
     from llm_compare.asking.client import ModelClient
     from llm_compare.asking.scripted import ScriptedRespondent
 

@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from llm_compare.prompting.call import Settings, is_scripted
 from llm_compare.prompting.labels import Labels
 from llm_compare.prompting.messages import Message, Wording
-from llm_compare.prompting.request import Request, Settings, is_scripted
+from llm_compare.prompting.request import Request
 from llm_compare.prompting.variant import (
     AnswerFormat,
     Framing,

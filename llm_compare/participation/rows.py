@@ -14,9 +14,9 @@ from llm_compare.participation.model_participant import (
     variant_record,
 )
 from llm_compare.participation.tables import ModelParticipantRow, ModelPresentationRow
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.labels import Labels, Option
 from llm_compare.prompting.messages import Message, Speaker
-from llm_compare.prompting.request import Settings
 from survey.answers import Choice, Presentation, Role
 from survey.design import StudyDesign
 

@@ -67,7 +67,7 @@ def take(
     study: Study,
     group: Group,
     count: int,
-    make_answerer: Callable[[], Answerer],
+    make_answerer: Callable[[], Answerer[Request]],
     *,
     now: datetime,
     rng: np.random.Generator,

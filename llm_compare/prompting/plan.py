@@ -9,8 +9,9 @@ from itertools import permutations
 import numpy as np
 
 from llm_compare.errors import CannotAsk
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.messages import Wording
-from llm_compare.prompting.request import Request, Settings
+from llm_compare.prompting.request import Request
 from llm_compare.prompting.variant import AnswerFormat, Variant
 from survey.answers import Answer, Presentation, Role
 from survey.design import Arm, Comparison, StudyDesign, design_hash

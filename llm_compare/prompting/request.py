@@ -1,35 +1,23 @@
-"""One call to a model: what is sent, which presentation it stands for, what makes two calls the same. Pure."""
+"""A call that asks for a choice between two patients: which presentation it stands for. Pure."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from typing_extensions import TypeVar
+
+from llm_compare.prompting.call import Call
 from llm_compare.prompting.labels import Labels
-from llm_compare.prompting.messages import Message
 from llm_compare.prompting.variant import AnswerFormat, Variant
 from survey.answers import Presentation
 from survey.design import Comparison, Profile
 
-SCRIPTED = "scripted/"
-"""Beginning of the names of respondents that follow a script; see ``asking.scripted``."""
-
 TOP_LOGPROBS = 20
 """Tokens whose probabilities are asked for; the most that OpenAI's interface gives."""
-
-
-# One encoder: a key is made for every line of a replies file.
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
-
-
-def is_scripted(model: str) -> bool:
-    """Return whether ``model`` names a scripted respondent rather than a model."""
-    return model.startswith(SCRIPTED)
 
 
 class SideOrder(StrEnum):
@@ -39,39 +27,10 @@ class SideOrder(StrEnum):
     SECOND_LEFT = "second_left"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Parameters of a call. None means: not sent, the provider's default applies."""
-
-    temperature: float | None = None
-    top_p: float | None = None
-    max_tokens: int | None = 16
-    seed: int | None = None
-    reasoning_effort: str | None = None
-    """How much a reasoning model thinks first, in the provider's words: ``none``, ``low``, ``medium``, ``high``."""
-
-    def sent(self) -> dict[str, float | int | str]:
-        """Return exactly the parameters that are sent, by their names in the chat interfaces."""
-        given = {
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            "max_tokens": self.max_tokens,
-            "seed": self.seed,
-            "reasoning_effort": self.reasoning_effort,
-        }
-        return {name: value for name, value in given.items() if value is not None}
-
-
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """One call to a model: what is sent, and which presentation it stands for."""
+class Request(Call):
+    """A call that asks for a choice between two patients, and which presentation it stands for."""
 
-    model: str
-    """The litellm model string, or ``scripted/...``."""
-    api_base: str | None
-    """Address of the server; None for the provider's own."""
-    messages: tuple[Message, ...]
-    settings: Settings
     template: str
     labels: Labels
     design_hash: str
@@ -80,51 +39,48 @@ class Request:
     right: Profile
     attribute_order: tuple[str, ...]
     indecision_offered: bool
-    repeat: int
-    """From 1. Makes repeated calls distinct; it is not sent."""
     variant: Variant = field(default_factory=Variant)
     language: str = ""
     """The language asked in; empty in files written before it was recorded."""
     sends_schema: bool = False
     """Whether the answer's JSON schema is sent, which not every provider takes."""
 
-    @cached_property
-    def parameters(self) -> dict[str, Any]:
-        """Every parameter that is sent beside model, address and messages."""
-        sent: dict[str, Any] = dict(self.settings.sent())
-        if self.variant.answer_format is AnswerFormat.FIRST_TOKEN:
-            sent |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
-        if self.sends_schema:
-            sent["response_format"] = _schema(self.labels)
-        return sent
-
-    @cached_property
-    def sent_messages(self) -> list[dict[str, str]]:
-        """The messages as they are sent."""
-        return [{"role": m.role.value, "content": m.content} for m in self.messages]
-
-    @cached_property
-    def key(self) -> str:
-        """SHA-256 (hex) of exactly what is sent: model, address, messages and every parameter.
-
-        The repeat is not in it, nor the design hash: a change of the design that no model can see leaves
-        stored replies valid. Scripted respondents see the design itself, so their keys hold its hash.
-        """
-        sent: dict[str, Any] = {
-            "model": self.model,
-            "api_base": self.api_base,
-            "messages": self.sent_messages,
-            "parameters": self.parameters,
-        }
-        if is_scripted(self.model):
-            # A script reads the design itself (``favoured``, levels), not only its words.
-            sent["design_hash"] = self.design_hash
-        return hashlib.sha256(_CANONICAL.encode(sent).encode()).hexdigest()
+    @property
+    def task(self) -> str:
+        """A comparison of two patients."""
+        return "comparison"
 
     @property
-    def identity(self) -> tuple[str, int]:
-        """(key, repeat): two calls with the same identity are the same call and are paid for once."""
-        return self.key, self.repeat
+    def stands_for(self) -> Mapping[str, Any]:
+        """The presentation and the way it is put, by the names of the store's columns."""
+        return {
+            "template": self.template,
+            "design_hash": self.design_hash,
+            "arm": self.arm,
+            "left_values": self.left.as_dict(),
+            "right_values": self.right.as_dict(),
+            "side_order": self.side_order.value,
+            "attribute_order": list(self.attribute_order),
+            "indecision_offered": self.indecision_offered,
+            "variant": self.variant.as_dict(),
+            "language": self.language,
+            "labels": [
+                {"mark": o.mark, "name": o.name, "choice": o.choice.value} for o in self.labels.options
+            ],
+            "sends_schema": self.sends_schema,
+        }
+
+    def _further_parameters(self) -> Mapping[str, Any]:
+        further: dict[str, Any] = {}
+        if self.variant.answer_format is AnswerFormat.FIRST_TOKEN:
+            further |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        if self.sends_schema:
+            further["response_format"] = _schema(self.labels)
+        return further
+
+    def _seen_by_scripts(self) -> Mapping[str, Any]:
+        # A script reads the design itself (``favoured``, levels), not only its words.
+        return {"design_hash": self.design_hash}
 
     @property
     def side_order(self) -> SideOrder:
@@ -147,6 +103,10 @@ class Request:
             indecision_offered=self.indecision_offered,
             position=1,
         )
+
+
+CallT = TypeVar("CallT", bound=Call, default=Request)
+"""Some kind of call; unless said otherwise, one that asks for a choice between two patients."""
 
 
 def _schema(labels: Labels) -> Mapping[str, Any]:

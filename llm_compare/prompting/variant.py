@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from typing import Any
 
 from llm_compare.errors import CannotAsk
 
@@ -110,6 +111,10 @@ class Variant:
             and self.indecision is IndecisionOffer.AS_PEOPLE
             and self.indecision_place is IndecisionPlace.MIDDLE
         )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return every part by its name, as plain values for JSON."""
+        return asdict(self)
 
     def factors(self) -> dict[str, str]:
         """Return the level of every factor, by the factor's name, for tables and comparisons between levels."""

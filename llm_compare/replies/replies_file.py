@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_compare.errors import BadReplies
-from llm_compare.prompting.request import is_scripted
+from llm_compare.prompting.call import is_scripted
 from llm_compare.replies.record import LIST, TEXT, WHOLE, YES_OR_NO, BadRecord, Kinds, checked
 from llm_compare.replies.reply import RecordedReply
 from llm_compare.replies.reply_document import line_document

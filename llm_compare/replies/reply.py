@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic
 
-from llm_compare.prompting.request import Request, is_scripted
+from llm_compare.prompting.call import is_scripted
+from llm_compare.prompting.request import CallT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +57,10 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedReply:
+class RecordedReply(Generic[CallT]):
     """A reply with the request it answers."""
 
-    request: Request
+    request: CallT
     reply: Reply
 
     @property

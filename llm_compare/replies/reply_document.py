@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_compare.prompting.request import is_scripted
-from llm_compare.prompting.variant import Variant
+from llm_compare.prompting.call import is_scripted
 from llm_compare.replies.parsing import PARSER, parse
 from llm_compare.replies.reply import RecordedReply
 
@@ -23,7 +22,7 @@ def line_document(recorded: RecordedReply) -> dict[str, Any]:
         "messages": request.sent_messages,
         "settings": request.settings.sent(),
         "template": request.template,
-        "variant": _variant_document(request.variant),
+        "variant": request.variant.as_dict(),
         "language": request.language,
         "sends_schema": request.sends_schema,
         "labels": [{"mark": m, "name": n, "choice": c.value} for m, n, c in request.labels.offered()],
@@ -58,26 +57,4 @@ def line_document(recorded: RecordedReply) -> dict[str, Any]:
         if reply.error is None
         else {"kind": reply.error.kind, "status": reply.error.status, "message": reply.error.message},
         "response": reply.response,
-    }
-
-
-def _variant_document(variant: Variant) -> dict[str, Any]:
-    paraphrase = variant.paraphrase
-    return {
-        "name": variant.name,
-        "framing": variant.framing.value,
-        "persona": variant.persona,
-        "answer_format": variant.answer_format.value,
-        "indecision": variant.indecision.value,
-        "language": variant.language,
-        "paraphrase": None
-        if paraphrase is None
-        else {
-            "name": paraphrase.name,
-            "introduction": paraphrase.introduction,
-            "instructions": paraphrase.instructions,
-            "question": paraphrase.question,
-        },
-        "marks": variant.marks.value,
-        "indecision_place": variant.indecision_place.value,
     }

@@ -7,9 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.labels import Labels, Option
 from llm_compare.prompting.messages import Message, Speaker
-from llm_compare.prompting.request import Request, Settings
+from llm_compare.prompting.request import Request
 from llm_compare.prompting.variant import (
     AnswerFormat,
     Framing,

@@ -14,8 +14,8 @@ from sqlalchemy import CursorResult, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from llm_compare.prompting.request import Request, is_scripted
-from llm_compare.prompting.variant import Paraphrase, Variant
+from llm_compare.prompting.call import Call, is_scripted
+from llm_compare.prompting.request import CallT, Request
 from llm_compare.replies.reply import Failure, Reply
 from llm_compare.replies.tables import ModelFailureRow, ModelReplyRow
 from survey.config import load_settings
@@ -54,7 +54,7 @@ def open_store() -> Iterator[Sessions]:
         engine.dispose()
 
 
-def find_replies(session: Session, requests: Iterable[Request]) -> dict[tuple[str, int], Reply]:
+def find_replies(session: Session, requests: Iterable[Call]) -> dict[tuple[str, int], Reply]:
     """Return the stored replies to ``requests``, by identity (request key, repeat)."""
     wanted = {request.identity for request in requests}
     found = {}
@@ -68,7 +68,7 @@ def find_replies(session: Session, requests: Iterable[Request]) -> dict[tuple[st
 
 def add_replies(
     session: Session,
-    replies: Sequence[tuple[Request, Reply]],
+    replies: Sequence[tuple[CallT, Reply]],
     *,
     client: str,
     source: str | None = None,
@@ -123,7 +123,7 @@ def add_failures(session: Session, failures: Sequence[FailedAttempt]) -> None:
     )
 
 
-def failures_of(session: Session, requests: Iterable[Request]) -> tuple[FailedAttempt, ...]:
+def failures_of(session: Session, requests: Iterable[Call]) -> tuple[FailedAttempt, ...]:
     """Return every failed attempt at ``requests``, in the order in which they were stored.
 
     Calls that had a reply in the end are among them.
@@ -151,7 +151,7 @@ _REPLY_FIELDS = tuple(f.name for f in fields(Reply) if f.name != "error")
 _READ = [getattr(ModelReplyRow, name) for name in ("request_key", "repeat", *_REPLY_FIELDS)]
 
 
-def _row(request: Request, reply: Reply, client: str, source: str | None) -> dict[str, Any]:
+def _row(request: Call, reply: Reply, client: str, source: str | None) -> dict[str, Any]:
     if reply.error is not None:
         raise ValueError("a failed call has no reply to store")
     values = {name: getattr(reply, name) for name in _REPLY_FIELDS}
@@ -173,20 +173,8 @@ def _row(request: Request, reply: Reply, client: str, source: str | None) -> dic
         "api_base": request.api_base,
         "messages": request.sent_messages,
         "settings": request.settings.sent(),
-        "template": request.template,
-        "design_hash": request.design_hash,
-        "arm": request.arm,
-        "left_values": request.left.as_dict(),
-        "right_values": request.right.as_dict(),
-        "side_order": request.side_order.value,
-        "attribute_order": list(request.attribute_order),
-        "indecision_offered": request.indecision_offered,
-        "variant": _variant_record(request.variant),
-        "language": request.language,
-        "labels": [
-            {"mark": o.mark, "name": o.name, "choice": o.choice.value} for o in request.labels.options
-        ],
-        "sends_schema": request.sends_schema,
+        "task": request.task,
+        **_standing_for(request),
         "client": client,
         "source": source,
     }
@@ -197,14 +185,18 @@ def _storable(text: str | None) -> str | None:
     return None if text is None else text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-def _variant_record(variant: Variant) -> dict[str, Any]:
-    values = {f.name: getattr(variant, f.name) for f in fields(variant)}
-    return {
-        name: {f.name: getattr(value, f.name) for f in fields(value)}
-        if isinstance(value, Paraphrase)
-        else value
-        for name, value in values.items()
-    }
+_OF_A_COMPARISON = (
+    "template", "design_hash", "arm", "left_values", "right_values", "side_order", "attribute_order",
+    "indecision_offered", "variant", "language", "labels", "sends_schema",
+)  # fmt: skip
+"""Columns that only a comparison of two patients fills."""
+
+
+def _standing_for(request: Call) -> dict[str, Any]:
+    """Return the columns that say what a call stands for: a comparison has its own, other tasks share one."""
+    if isinstance(request, Request):
+        return {**request.stands_for, "about": None}
+    return {**dict.fromkeys(_OF_A_COMPARISON), "about": dict(request.stands_for)}
 
 
 def _in_batches(identities: Iterable[tuple[str, int]]) -> Iterator[list[str]]:

@@ -30,15 +30,19 @@ class ModelReplyRow(Base):
     messages: Mapped[Any] = mapped_column(JSON)
     settings: Mapped[Any] = mapped_column(JSON)
     """Parameters as sent."""
-    template: Mapped[str] = mapped_column(String(50))
-    design_hash: Mapped[str] = mapped_column(String(64), index=True)
+    task: Mapped[str] = mapped_column(String(20), server_default="comparison")
+    """``comparison`` of two patients, or a task of allocation, see ``about``."""
+    about: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
+    """What a call of another task stands for. The columns from here to the content are those of comparisons."""
+    template: Mapped[str | None] = mapped_column(String(50))
+    design_hash: Mapped[str | None] = mapped_column(String(64), index=True)
     """Of the design that first led to this call; another design may ask the very same."""
-    arm: Mapped[str] = mapped_column(String(100))
-    left_values: Mapped[dict[str, Any]]
-    right_values: Mapped[dict[str, Any]]
-    side_order: Mapped[str] = mapped_column(String(16))
-    attribute_order: Mapped[list[str]]
-    indecision_offered: Mapped[bool]
+    arm: Mapped[str | None] = mapped_column(String(100))
+    left_values: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
+    right_values: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
+    side_order: Mapped[str | None] = mapped_column(String(16))
+    attribute_order: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
+    indecision_offered: Mapped[bool | None]
     # As JSON because that keeps any text verbatim; a text column may not hold NUL or half a surrogate pair.
     content: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
     refusal: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)

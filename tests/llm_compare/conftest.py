@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.plan import plan_requests
-from llm_compare.prompting.request import Request, Settings
+from llm_compare.prompting.request import Request
 from llm_compare.replies.store import Sessions
 from survey.db import make_engine, writing
 from survey.design import StudyDesign

@@ -18,7 +18,7 @@ from sqlalchemy import MetaData, select
 from llm_compare.participation.model_participant import Group, usual_label
 from llm_compare.participation.store import study_to_take
 from llm_compare.participation.taking import take
-from llm_compare.prompting.request import Settings
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.variant import Variant
 from llm_compare.replies.reply import Reply
 from survey.answers_file import read_answers

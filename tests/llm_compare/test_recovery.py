@@ -11,8 +11,8 @@ from llm_compare.alignment.resampling import Resampling
 from llm_compare.asking.client import ModelClient
 from llm_compare.asking.run import ask
 from llm_compare.asking.scripted import PlantedRespondent
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.plan import plan_requests
-from llm_compare.prompting.request import Settings
 from llm_compare.replies.replies_file import ReplyFile
 from llm_compare.report.compared import Consequential, compare_models
 from llm_compare.report.record import Report

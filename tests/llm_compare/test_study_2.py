@@ -16,8 +16,8 @@ from llm_compare.alignment.fits import decided_weights
 from llm_compare.alignment.resampling import Resampling
 from llm_compare.alignment.sides import asked_models, people_under
 from llm_compare.asking.scripted import PlantedRespondent, ScriptedRespondent
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.plan import plan_requests
-from llm_compare.prompting.request import Settings
 from llm_compare.replies.replies_file import ReplyFile
 from llm_compare.replies.reply import RecordedReply
 from survey.answers import AnswerSet, Choice

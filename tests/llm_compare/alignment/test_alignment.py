@@ -13,8 +13,9 @@ from llm_compare.alignment.fits import decided_weights, fit_alike
 from llm_compare.alignment.resampling import Resampling
 from llm_compare.alignment.sides import People, asked_models, people_under
 from llm_compare.errors import NotComparable
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.plan import plan_requests
-from llm_compare.prompting.request import Request, Settings
+from llm_compare.prompting.request import Request
 from llm_compare.prompting.variant import Framing, Variant
 from llm_compare.replies.replies_file import ReplyFile
 from llm_compare.replies.reply import Failure, RecordedReply, Reply

@@ -6,8 +6,8 @@ import pytest
 
 from llm_compare.alignment.sides import AskedModel, asked_models, pairing_of, people_under
 from llm_compare.errors import NotComparable
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.plan import plan_requests
-from llm_compare.prompting.request import Settings
 from llm_compare.prompting.variant import AnswerFormat, Framing, IndecisionOffer, Variant
 from llm_compare.replies.replies_file import ReplyFile
 from llm_compare.replies.reply import RecordedReply, Reply

@@ -11,7 +11,7 @@ from llm_compare.asking.batch_file import Result, batch_line, custom_id, read_re
 from llm_compare.asking.client import ModelClient
 from llm_compare.asking.imported import match
 from llm_compare.errors import BadBatch
-from llm_compare.prompting.request import Settings
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.variant import AnswerFormat, Variant
 from llm_compare.replies.reply import Failure, Reply
 

@@ -21,7 +21,7 @@ from llm_compare.asking.client import _read as read_response
 from llm_compare.asking.spending import Price
 from llm_compare.commands.ask import ask as ask_command
 from llm_compare.errors import MissingKey, UnknownModel, UnsupportedSetting
-from llm_compare.prompting.request import Settings
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.variant import AnswerFormat, Variant
 from llm_compare.replies.parsing import Outcome, parse
 from llm_compare.replies.replies_file import read_replies
@@ -338,7 +338,7 @@ def note(host, *more, **named):
 socket.getaddrinfo = note
 from llm_compare.asking.client import ModelClient, check_model
 from llm_compare.prompting.plan import plan_requests
-from llm_compare.prompting.request import Settings
+from llm_compare.prompting.call import Settings
 from survey.design_file import example_design
 design = example_design("kidney-8")
 requests = plan_requests(design, design.comparisons()[:2], arm=design.arms[0], model="openai/anything",

@@ -14,8 +14,8 @@ from llm_compare.asking.protocol import (
     settings_for,
 )
 from llm_compare.errors import CannotAsk, UnsupportedSetting
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.plan import plan_requests
-from llm_compare.prompting.request import Settings
 from llm_compare.prompting.variant import AnswerFormat, Variant
 
 EVERYTHING = Capabilities(

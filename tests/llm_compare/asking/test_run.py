@@ -16,7 +16,7 @@ from llm_compare.asking.run import FAILURES_IN_A_ROW, Ending, ask
 from llm_compare.asking.scripted import ScriptedRespondent
 from llm_compare.asking.spending import Budget, Price
 from llm_compare.errors import NoPrice, NotStored, UnsupportedSetting
-from llm_compare.prompting.request import Settings
+from llm_compare.prompting.call import Settings
 from llm_compare.replies.reply import Failure, Reply
 from llm_compare.replies.store import add_replies, failures_of, find_replies
 from survey.db import DatabaseUnavailable

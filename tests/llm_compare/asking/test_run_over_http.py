@@ -89,7 +89,7 @@ import numpy as np
 from llm_compare.asking.client import ModelClient
 from llm_compare.asking.run import ask
 from llm_compare.prompting.plan import plan_requests
-from llm_compare.prompting.request import Settings
+from llm_compare.prompting.call import Settings
 from survey.db import make_engine, writing
 from survey.design_file import example_design
 url, database = sys.argv[1:]

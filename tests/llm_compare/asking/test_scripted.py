@@ -12,8 +12,8 @@ from estimation.errors import EstimationError
 from estimation.weights import AttributeWeights, Estimate
 from llm_compare.asking.scripted import SCRIPTS, PlantedRespondent, ScriptedRespondent
 from llm_compare.errors import CannotAsk, UnknownModel
+from llm_compare.prompting.call import Settings, is_scripted
 from llm_compare.prompting.plan import comparisons_to_ask, plan_requests
-from llm_compare.prompting.request import Settings, is_scripted
 from llm_compare.prompting.variant import AnswerFormat, IndecisionPlace, Marks, Variant
 from llm_compare.replies.parsing import Outcome, parse
 from survey.answers import Choice, Presentation

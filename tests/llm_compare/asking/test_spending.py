@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from llm_compare.asking.spending import Budget, Price, cost_of, estimate
 from llm_compare.errors import NoPrice
-from llm_compare.prompting.request import Settings
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.variant import AnswerFormat, Variant
 
 PRICE = Price(usd_per_million_in=2.5, usd_per_million_out=10.0, source="given")

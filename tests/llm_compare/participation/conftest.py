@@ -14,7 +14,7 @@ from llm_compare.asking.scripted import ScriptedRespondent
 from llm_compare.participation.model_participant import Group, usual_label
 from llm_compare.participation.store import Study, study_to_take
 from llm_compare.participation.taking import Taken, take
-from llm_compare.prompting.request import Settings
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.variant import Variant
 from llm_compare.replies.store import Sessions
 from survey.db import make_engine, writing

@@ -17,8 +17,9 @@ from llm_compare.participation.model_participant import (
     variant_of,
     variant_record,
 )
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.messages import Wording
-from llm_compare.prompting.request import Settings, SideOrder
+from llm_compare.prompting.request import SideOrder
 from llm_compare.prompting.variant import AnswerFormat, Framing, Paraphrase, Variant
 from survey.answers import Role
 from survey.design import design_hash

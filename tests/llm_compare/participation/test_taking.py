@@ -16,8 +16,8 @@ from llm_compare.participation.overview import groups_taken
 from llm_compare.participation.store import enroll, participants_of, read_taken, study_to_take
 from llm_compare.participation.tables import ModelParticipantRow, ModelPresentationRow
 from llm_compare.participation.taking import preview, take
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.plan import AttributeOrders, attribute_orders, plan_requests
-from llm_compare.prompting.request import Settings
 from llm_compare.replies.parsing import Outcome
 from llm_compare.replies.reply import Reply
 from llm_compare.replies.store import add_replies

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from llm_compare.errors import CannotAsk
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.labels import Labels
 from llm_compare.prompting.messages import Message, Speaker, Wording
 from llm_compare.prompting.plan import comparisons_to_ask, plan_requests
-from llm_compare.prompting.request import Settings
 from llm_compare.prompting.variant import (
     AnswerFormat,
     Framing,

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from llm_compare.errors import CannotAsk
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.messages import Message, Speaker
 from llm_compare.prompting.plan import comparisons_answered, comparisons_to_ask, drawn_from, plan_requests
-from llm_compare.prompting.request import Settings, SideOrder
+from llm_compare.prompting.request import SideOrder
 from survey.answers import Answer, Choice, RespondentKind, Role
 
 

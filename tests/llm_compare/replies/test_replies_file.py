@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from llm_compare.errors import BadReplies
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.labels import Labels
-from llm_compare.prompting.request import Settings
 from llm_compare.prompting.variant import (
     AnswerFormat,
     Framing,

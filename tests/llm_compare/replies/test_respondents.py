@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from llm_compare.asking.scripted import ScriptedRespondent
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.plan import plan_requests
-from llm_compare.prompting.request import Settings
 from llm_compare.prompting.variant import AnswerFormat, Variant
 from llm_compare.replies.parsing import Outcome
 from llm_compare.replies.reply import Failure, RecordedReply, Reply

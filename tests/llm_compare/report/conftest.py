@@ -14,8 +14,8 @@ import pytest
 from exchange.pool_generator import generate_pool
 from llm_compare.alignment.resampling import Resampling
 from llm_compare.asking.scripted import PlantedRespondent, ScriptedRespondent
+from llm_compare.prompting.call import Settings
 from llm_compare.prompting.plan import plan_requests
-from llm_compare.prompting.request import Settings
 from llm_compare.prompting.variant import Framing, Variant
 from llm_compare.replies.replies_file import ReplyFile
 from llm_compare.replies.reply import Failure, RecordedReply, Reply
