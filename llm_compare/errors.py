@@ -59,3 +59,15 @@ class NoPrice(CompareError):
 
 class NotStored(CompareError):
     """Replies that arrived but that the database did not take; the message says how many, and why."""
+
+
+class BadProblems(CompareError):
+    """Candidates, kidneys or a problem set that cannot be read or drawn; the message names file, line and column."""
+
+
+class BadTrials(CompareError):
+    """A file of trials that cannot be read, or that belongs to other problems; the message names file and line."""
+
+
+class NotMeasurable(CompareError):
+    """Trials that allow no measure, or files that do not belong together."""

@@ -21,8 +21,10 @@ LAYERS_OF_COMPARING = (
     "consequences",
     "participation",
     "report",
+    "allocation",
     "commands",
 )
+LAYERS_OF_ALLOCATION = ("problems", "trials", "fairness", "report")
 PLAIN_SURVEY = {
     "answers",
     "answers_file",
@@ -129,6 +131,26 @@ def test_from_prompts_to_reports_imports_point_left(module: Path):
             )
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        m
+        for m in MODULES
+        if m.parts[:2] == ("llm_compare", "allocation") and m.parts[2] in LAYERS_OF_ALLOCATION
+    ],
+    ids=str,
+)
+def test_from_problems_to_their_report_imports_point_left(module: Path):
+    own = LAYERS_OF_ALLOCATION.index(module.parts[2])
+    for name in imports(module):
+        if name.startswith("llm_compare.allocation."):
+            layer = name.split(".")[2]
+            if layer in LAYERS_OF_ALLOCATION:
+                assert LAYERS_OF_ALLOCATION.index(layer) <= own, (
+                    f"{module} imports {name}, which lies to its right"
+                )
+
+
 @pytest.mark.parametrize("module", [m for m in MODULES if m.parts[0] == "survey" and is_plain(m)], ids=str)
 def test_the_plain_modules_of_survey_need_no_web_and_no_database(module: Path):
     for imported in imports(module):
@@ -148,6 +170,8 @@ def test_the_plain_modules_of_survey_need_no_web_and_no_database(module: Path):
         ("pulp", lambda m: m.parts[:2] == ("exchange", "clearing")),
         ("highspy", lambda m: m.parts[:2] == ("exchange", "clearing")),
         ("pyarrow", lambda m: m.name == "parquet.py" or m.name.endswith("_file.py")),
+        ("statsmodels", lambda m: m == Path("llm_compare/allocation/fairness/mixed_model.py")),
+        ("pyreadstat", lambda m: m == Path("llm_compare/allocation/problems/registry_extract.py")),
         ("distributed", lambda m: m == Path("estimation/executors.py")),
         ("flask", lambda m: m.parts[0] == "survey" or m.name == "web.py"),
         ("sqlalchemy", lambda m: m.parts[0] == "survey" or m.name in ("store.py", "tables.py")),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llm_compare.commands.plan_shown import ModelPlan
     from llm_compare.participation.model_participant import Group, ModelParticipant
     from llm_compare.participation.store import Study
+    from llm_compare.prompting.request import Request
 
 _GREATEST_SEED = 2**32 - 1
 # A respondent gives one answer to a comparison, not shares of answers.

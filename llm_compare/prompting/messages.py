@@ -22,6 +22,8 @@ class Speaker(StrEnum):
 
     SYSTEM = "system"
     USER = "user"
+    ASSISTANT = "assistant"
+    """What the model said before, in a conversation of several turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

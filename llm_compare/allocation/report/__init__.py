@@ -1,0 +1,1 @@
+"""``allocation.json`` and the page made from it."""
