@@ -62,7 +62,7 @@ class NotStored(CompareError):
 
 
 class BadProblems(CompareError):
-    """Candidates, kidneys or a problem set that cannot be read or drawn; the message names file, line and column."""
+    """Candidates, kidneys or a problem set that cannot be read or drawn; the message names file and line."""
 
 
 class BadTrials(CompareError):

@@ -24,7 +24,7 @@ def candidate_exposure(rankings: Rankings, n_problems: int, worth: Array | None 
     Parameters
     ----------
     worth
-        Of each rank, shape (N,); :func:`position_bias` unless given. Another is the chance that an offer comes so far.
+        Of each rank, shape (N,); :func:`position_bias` unless given. Or: the chance that an offer comes so far.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a trial came to: the answer as it was read, with the rule that decided, and a respondent's trials together."""
+"""What a trial came to: the answer as it was read, and by which rule; a respondent's trials together."""
 
 from __future__ import annotations
 
