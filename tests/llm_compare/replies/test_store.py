@@ -6,6 +6,10 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from sqlalchemy import MetaData, insert, select
 
+from llm_compare.allocation.problems.problem import Candidate, Kidney, Problem
+from llm_compare.allocation.trials.trial import Task, Trial, TrialCall, Way
+from llm_compare.prompting.call import Settings
+from llm_compare.prompting.messages import Message, Speaker
 from llm_compare.prompting.variant import AnswerFormat, Framing, Paraphrase, Variant
 from llm_compare.replies.reply import Failure, Reply
 from llm_compare.replies.store import (
@@ -139,6 +143,34 @@ def test_a_row_says_what_was_sent(sessions, planned):
             for mark, name, choice in request.labels.offered()
         ]
         assert row.sends_schema is False
+
+
+def test_a_call_of_another_task_is_kept_in_the_same_store(sessions, planned):
+    problem = Problem(
+        name="p01", kidney=Kidney((None,) * 13), candidates=(Candidate((None,) * 16),) * 2, ids=(3, 5)
+    )
+    trial = Trial(task=Task.RANK_ALL, way=Way(), problem=problem, row_order=(1, 0))
+    call = TrialCall(
+        model="openai/m",
+        api_base=None,
+        messages=(Message(role=Speaker.USER, content="Rank."),),
+        settings=Settings(),
+        repeat=1,
+        trial=trial,
+        turn=0,
+        n_turns=3,
+        set_sha256="ab" * 32,
+    )
+    with sessions() as session:
+        stored = add_replies(session, [(call, FULL), (planned()[0], Reply(content="A"))], client="a test 1.0")
+    with sessions() as session:
+        assert stored == 2
+        assert find_replies(session, [call])[call.identity] == FULL
+        row = session.scalars(select(ModelReplyRow).where(ModelReplyRow.task == "rank-all")).one()
+        assert (row.about["problem"], row.about["row_order"], row.about["turn"]) == ("p01", [1, 0], 0)
+        assert (row.left_values, row.template, row.design_hash) == (None, None, None)
+        other = session.scalars(select(ModelReplyRow).where(ModelReplyRow.task == "comparison")).one()
+        assert (other.about, other.left_values) == (None, planned()[0].left.as_dict())
 
 
 def test_a_row_says_in_which_way_was_asked(sessions, planned):
