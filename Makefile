@@ -16,8 +16,8 @@ demo: $(VENV)/.installed ## run the whole way without keys or people; ends with 
 serve: $(VENV)/.installed ## start the survey and the researcher's pages
 	@$(BIN)/equipoise serve
 
-test: $(VENV)/.installed-dev ## run the tests
-	$(BIN)/pytest
+test: $(VENV)/.installed-dev ## run the tests, on all cores
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 test-long: $(VENV)/.installed-dev ## run the tests that take minutes (optima of large pools, races, kill -9)
 	$(BIN)/pytest -m long
@@ -27,7 +27,7 @@ check: $(VENV)/.installed-dev ## what must be green before a commit: format, lin
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest tests/migrations
-	$(BIN)/pytest --ignore=tests/migrations
+	$(BIN)/pytest --ignore=tests/migrations --numprocesses auto --maxprocesses 8 --dist worksteal
 
 format: $(VENV)/.installed-dev ## format the code and mend what the linter can
 	$(BIN)/ruff format .
