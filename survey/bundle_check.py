@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from survey.allocation_task import ChooseOne
 from survey.answers import Role
 from survey.answers_file import read_answers
 from survey.bundle_source import MANIFEST, BundleSource, open_bundle, read_manifest
@@ -42,6 +43,8 @@ _NEEDED = (
     "codebook.json",
     "codebook.md",
 )
+CHOOSE_ONE = "choose_one.csv"
+"""There where the design asks for one of many, and read by a check as those above are."""
 _SAME_IN_ANSWERS = ("role", "left", "right", "indecision_offered", "choice")
 
 
@@ -113,14 +116,21 @@ def _content_problems(source: BundleSource, manifest: Mapping[str, Any]) -> list
         design = parse_design(text, "design.toml", accepted=True)
     except BadDesign as error:
         return [str(error)]
-    problems = [*_design_problems(design, manifest), *_header_problems(source)]
+    needed = [name for name in _NEEDED if name.endswith(".csv")]
+    if design.choose_one is not None:
+        if CHOOSE_ONE not in source.sizes:
+            return [f"{CHOOSE_ONE}: is missing"]
+        needed.append(CHOOSE_ONE)
+    problems = [*_design_problems(design, manifest), *_header_problems(source, needed)]
     if problems:
         return problems
-    tables = {name: list(_rows(source, name)) for name in _NEEDED if name.endswith(".csv")}
+    tables = {name: list(_rows(source, name)) for name in needed}
     problems += _count_problems(tables, manifest)
     problems += _answers_file_problems(source, design, manifest)
     problems += _key_problems(tables)
     problems += _answer_problems(tables)
+    if design.choose_one is not None:
+        problems += _choice_problems(tables, design.choose_one)
     return problems
 
 
@@ -133,14 +143,14 @@ def _design_problems(design: StudyDesign, manifest: Mapping[str, Any]) -> Iterat
             yield f"design.toml: its {name} is {value}, and the manifest says {expected}"
 
 
-def _header_problems(source: BundleSource) -> Iterator[str]:
+def _header_problems(source: BundleSource, names: Iterable[str]) -> Iterator[str]:
     with source.open("codebook.json") as file:
         codebook = json.load(file)
     described = {
         about["file"]: [column["name"] for column in about["columns"]] for about in codebook["files"]
     }
-    for name in _NEEDED:
-        if name.endswith(".csv") and described.get(name) != _header(source, name):
+    for name in names:
+        if described.get(name) != _header(source, name):
             yield f"{name}: its columns are not those that the codebook describes"
 
 
@@ -255,6 +265,28 @@ def _answer_problems(tables: Mapping[str, list[Cells]]) -> Iterator[str]:
         if key in shown and [r["choice"] for r in rows if r["counts"] == "yes"] != [shown[key]["choice"]]
     )
     yield from _named("revisions.csv", "has another answer that counts than presentations.csv", another)
+
+
+def _choice_problems(tables: Mapping[str, list[Cells]], asked: ChooseOne) -> Iterator[str]:
+    """Compare choices of one of many with the problems of the design."""
+    rows = tables[CHOOSE_ONE]
+    place = ("respondent", "wave", "position")
+    counts = Counter(_key(row, (*place, "revision")) for row in rows)
+    yield from _named(CHOOSE_ONE, "stands more than once", (key for key, n in counts.items() if n > 1))
+    people = {_key(row, ("respondent", "wave")) for row in tables["participants.csv"]}
+    alone = (_key(row, place) for row in rows if _key(row, ("respondent", "wave")) not in people)
+    yield from _named(CHOOSE_ONE, "has no participant", alone)
+    ids = {problem.name: sorted(problem.ids) for problem in asked.problems}
+    other = (
+        _key(row, place)
+        for row in rows
+        if sorted(map(int, row["row_order"].split(";"))) != ids.get(row["problem"])
+    )
+    yield from _named(CHOOSE_ONE, "shows other candidates than the design", other)
+    nobody = (
+        _key(row, place) for row in rows if row["chosen"] and row["chosen"] not in row["row_order"].split(";")
+    )
+    yield from _named(CHOOSE_ONE, "chooses somebody who was not shown", nobody)
 
 
 def _key(row: Cells, columns: Iterable[str]) -> Key:

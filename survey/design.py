@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from survey.allocation_task import ChooseOne
 from survey.errors import BadProfile
 from survey.participation import EndingPage, Exclusions, Quotas, Recruitment, Waves
 from survey.questionnaire import Comprehension, FormQuestion, Option
@@ -389,6 +390,8 @@ class StudyDesign:
     practice: tuple[Profile, Profile] | None = field(default=None, metadata=_LATER)
     """(left, right) of an unscored comparison after the instructions."""
     comprehension: Comprehension | None = field(default=None, metadata=_LATER)
+    choose_one: ChooseOne | None = field(default=None, metadata=_LATER)
+    """Problems with more than two candidates, after the comparisons; None: there are none."""
     screener: tuple[FormQuestion, ...] = field(default=(), metadata=_LATER)
     demographics: tuple[FormQuestion, ...] = field(default=(), metadata=_LATER)
     recruitment: Recruitment = field(default=Recruitment(), metadata=_LATER)

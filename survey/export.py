@@ -22,6 +22,8 @@ from survey.store.presentations import presentation_of
 from survey.store.studies import design_of
 from survey.tables import (
     AnswerRow,
+    ChoiceTaskAnswerRow,
+    ChoiceTaskRow,
     EventRow,
     FollowUpKind,
     FollowUpRow,
@@ -80,6 +82,20 @@ class FollowedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenRow:
+    """A problem of choosing one of many, with one of the answers stored for it; None: there is none (yet)."""
+
+    person: ParticipantRow
+    task: ChoiceTaskRow
+    answer: ChoiceTaskAnswerRow | None
+
+    @property
+    def counts(self) -> bool:
+        """Whether this is the answer that counts."""
+        return self.answer is not None and self.answer.revision == self.task.answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatedRow:
     """An answer to a question of a form."""
 
@@ -116,6 +132,7 @@ class StudyData:
     shown: Sequence[ShownRow]
     given: Sequence[GivenRow]
     followed: Sequence[FollowedRow]
+    chosen: Sequence[ChosenRow]
     stated: Sequence[StatedRow]
     happened: Sequence[HappenedRow]
     answers: AnswerSet
@@ -179,6 +196,7 @@ def study_data(session: Session, study: StudyRow, *, include_simulated: bool) ->
         shown=shown,
         given=given,
         followed=followed,
+        chosen=_chosen(session, kept, by_id, place),
         stated=stated,
         happened=_happened(session, study, kept, by_id, place),
         answers=_answer_set(study, design, shown, reasons, include_simulated),
@@ -262,6 +280,29 @@ def _followed(session: Session, kept: ColumnElement[bool], given: Sequence[Given
         for row in given
         for follow_up in sorted(by_answer.get(row.answer.id, ()), key=lambda f: f.kind.value)
     ]
+
+
+def _chosen(
+    session: Session,
+    kept: ColumnElement[bool],
+    by_id: Mapping[int, ParticipantRow],
+    place: Mapping[int, int],
+) -> list[ChosenRow]:
+    rows = session.execute(
+        select(ChoiceTaskRow, ChoiceTaskAnswerRow)
+        .join(ParticipantRow, ParticipantRow.id == ChoiceTaskRow.participant_id)
+        .outerjoin(ChoiceTaskAnswerRow, ChoiceTaskAnswerRow.choice_task_id == ChoiceTaskRow.id)
+        .where(kept)
+    ).all()
+    chosen = [ChosenRow(person=by_id[task.participant_id], task=task, answer=answer) for task, answer in rows]
+    return sorted(
+        chosen,
+        key=lambda row: (
+            place[row.person.id],
+            row.task.position,
+            row.answer.revision if row.answer else 0,
+        ),
+    )
 
 
 def _happened(

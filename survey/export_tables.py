@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
+from survey.allocation_task import INDECISION, ChooseOne
 from survey.answers import Answer, Choice
 from survey.answers_file import ROLE_MEANINGS, answer_columns, profile_columns
 from survey.columns import Cell, CellKind, Column, write_csv
 from survey.design import Arm, StudyDesign
 from survey.export import (
+    ChosenRow,
     FollowedRow,
     GivenRow,
     HappenedRow,
@@ -58,6 +60,17 @@ class DataFile(Generic[Row]):
 def data_files(data: StudyData, *, with_text: bool = False) -> tuple[DataFile[Any], ...]:
     """Return every data file of an export; ``with_text`` says whether what people wrote themselves is in it."""
     design = data.design
+    chosen = (
+        DataFile(
+            name="choose_one",
+            row="One problem of choosing one of many as it was drawn for a participant, answered or not; a row "
+            "more for each time that the answer was changed.",
+            columns=_choose_one(design.choose_one),
+            rows=data.chosen,
+        )
+        if design.choose_one is not None
+        else None
+    )
     return (
         DataFile(
             name="answers",
@@ -89,6 +102,7 @@ def data_files(data: StudyData, *, with_text: bool = False) -> tuple[DataFile[An
             columns=_follow_ups(design),
             rows=data.followed,
         ),
+        *([chosen] if chosen is not None else []),
         DataFile(
             name="statements",
             row="One answer to a question of the screener, the comprehension check or the demographics.",
@@ -433,6 +447,150 @@ def _of_given(column: Column[GivenRow]) -> Column[FollowedRow]:
     )
 
 
+def _choose_one(asked: ChooseOne) -> tuple[Column[ChosenRow], ...]:
+    def told(name: str) -> Callable[[ChosenRow], Cell]:
+        return lambda row: _plain(row.answer.client.get(name)) if row.answer else None
+
+    return (
+        *_who(lambda row: row.person),
+        Column(
+            name="arm",
+            kind=CellKind.TEXT,
+            meaning="the participant's randomized condition",
+            cell=lambda row: row.person.arm,
+        ),
+        Column(
+            name="position",
+            kind=CellKind.WHOLE,
+            meaning="place among the participant's problems of the wave, from 1; not that of a comparison",
+            cell=lambda row: row.task.position,
+        ),
+        Column(
+            name="problem",
+            kind=CellKind.TEXT,
+            meaning="name of the problem; design.toml says who the candidates are",
+            cell=lambda row: row.task.problem,
+        ),
+        Column(
+            name="set_sha256",
+            kind=CellKind.TEXT,
+            meaning="SHA-256 of the problem set that the problems are from, as the design says; may be empty",
+            cell=lambda _row: asked.set_sha256,
+        ),
+        Column(
+            name="columns",
+            kind=CellKind.WORDS,
+            meaning="what was told of the candidates",
+            values={column.name: column.label for column in asked.columns},
+            cell=lambda _row: SEPARATOR.join(column.name for column in asked.columns),
+        ),
+        Column(
+            name="row_order",
+            kind=CellKind.WORDS,
+            meaning="the candidates' ids from the top of the list",
+            cell=lambda row: SEPARATOR.join(map(str, row.task.row_order)),
+        ),
+        Column(
+            name="indecision_offered",
+            kind=CellKind.YES_NO,
+            meaning="whether the problem offered indecision as an answer",
+            cell=lambda row: row.task.indecision_offered,
+        ),
+        Column(
+            name="language",
+            kind=CellKind.TEXT,
+            meaning="language in which it was shown",
+            cell=lambda row: row.task.language,
+        ),
+        Column(
+            name="revision",
+            kind=CellKind.WHOLE,
+            meaning="1 for the first answer to the problem, one more for each change of it; empty: not answered",
+            cell=lambda row: row.answer.revision if row.answer else None,
+        ),
+        Column(
+            name="counts",
+            kind=CellKind.YES_NO,
+            meaning="whether this is the answer that counts",
+            cell=lambda row: row.counts,
+        ),
+        Column(
+            name="choice",
+            kind=CellKind.WORD,
+            meaning="what was answered; empty where nothing was",
+            values={
+                "candidate": "one of the candidates, whom 'chosen' names",
+                INDECISION: "cannot or would not say: an answer, never missing data",
+            },
+            cell=lambda row: (
+                None if row.answer is None else INDECISION if row.answer.indecision else "candidate"
+            ),
+        ),
+        Column(
+            name="chosen",
+            kind=CellKind.WHOLE,
+            meaning="id of the candidate who was chosen; empty where nobody was",
+            cell=lambda row: row.answer.chosen if row.answer else None,
+        ),
+        Column(
+            name="seconds",
+            kind=CellKind.NUMBER,
+            unit="seconds",
+            meaning="time from first paint to sending the answer by the browser's clock, as received, believed or "
+            "not",
+            cell=lambda row: row.answer.client_seconds if row.answer else None,
+        ),
+        Column(
+            name="seconds_problem",
+            kind=CellKind.TEXT,
+            meaning="why 'seconds' is missing or not to be believed; empty where it is sound",
+            cell=lambda row: row.answer.client_seconds_problem if row.answer else None,
+        ),
+        Column(
+            name="server_seconds",
+            kind=CellKind.NUMBER,
+            digits=3,
+            unit="seconds",
+            meaning="from sending the participant to the problem to the arrival of the answer: the network and any "
+            "pause included",
+            cell=lambda row: row.answer.server_seconds if row.answer else None,
+        ),
+        Column(
+            name="input",
+            kind=CellKind.TEXT,
+            meaning="what the answer was given with, as the browser told; words as in revisions",
+            cell=told("input"),
+        ),
+        Column(
+            name="hidden_seconds",
+            kind=CellKind.NUMBER,
+            unit="seconds",
+            meaning="how long the page was out of sight meanwhile, as the browser told",
+            cell=told("hidden_seconds"),
+        ),
+        Column(
+            name="width",
+            kind=CellKind.WHOLE,
+            unit="CSS pixels",
+            meaning="width of the window, as the browser told: up to 1024 candidates are cards, else rows of a "
+            "table",
+            cell=told("width"),
+        ),
+        Column(
+            name="served_at",
+            kind=CellKind.TIME,
+            meaning="when the server sent the participant to it: first, or to change the answer; empty if never",
+            cell=lambda row: row.task.served_at,
+        ),
+        Column(
+            name="answered_at",
+            kind=CellKind.TIME,
+            meaning="when the server stored the answer",
+            cell=lambda row: row.answer.answered_at if row.answer else None,
+        ),
+    )
+
+
 def _statements(design: StudyDesign, *, with_text: bool) -> tuple[Column[StatedRow], ...]:
     written = {
         (section, question.name)
@@ -511,6 +669,7 @@ _STATES = {
     ParticipantState.PRACTICING: "was at the practice",
     ParticipantState.COMPREHENDING: "was at the question about the instructions",
     ParticipantState.ANSWERING: "was comparing",
+    ParticipantState.CHOOSING: "was choosing one of many",
     ParticipantState.DESCRIBING: "was at the demographics",
     ParticipantState.FINISHED: "has finished",
     ParticipantState.DECLINED: "did not consent",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TypeAlias
 
+from survey.allocation_task import AllocationColumn, ChooseOne
 from survey.design import Arm, Attribute, CategoricalAttribute, Indecision, StudyDesign, Texts
 from survey.errors import SurveyError
 from survey.questionnaire import Comprehension, FormQuestion, Option
@@ -124,6 +125,7 @@ def _reworded(design: StudyDesign, say: Say) -> StudyDesign:
         indecision=_indecision(design.indecision, say) if design.indecision.offered else design.indecision,
         arms=tuple(_arm(arm, say) for arm in design.arms),
         comprehension=design.comprehension and _comprehension(design.comprehension, say),
+        choose_one=design.choose_one and _choose_one(design.choose_one, say),
         screener=tuple(_question(question, "screener", say) for question in design.screener),
         demographics=tuple(_question(question, "demographics", say) for question in design.demographics),
     )
@@ -182,6 +184,29 @@ def _comprehension(asked: Comprehension, say: Say) -> Comprehension:
         text=say("comprehension.text", asked.text),
         options=_options(asked.options, "comprehension.options", say),
         explanation=say("comprehension.explanation", asked.explanation),
+    )
+
+
+def _choose_one(asked: ChooseOne, say: Say) -> ChooseOne:
+    def columns(table: str, given: tuple[AllocationColumn, ...]) -> tuple[AllocationColumn, ...]:
+        key = f"choose_one.{table}"
+        return tuple(
+            replace(
+                column,
+                label=say(f"{key}.{column.name}.label", column.label),
+                values=_options(column.values, f"{key}.{column.name}.values", say),
+            )
+            for column in given
+        )
+
+    return replace(
+        asked,
+        question=say("choose_one.question", asked.question),
+        explanation=say("choose_one.explanation", asked.explanation),
+        resource_label=say("choose_one.resource_label", asked.resource_label),
+        candidate_label=say("choose_one.candidate_label", asked.candidate_label),
+        resource=columns("resource", asked.resource),
+        columns=columns("columns", asked.columns),
     )
 
 

@@ -222,6 +222,7 @@ class _SimulatedParticipant:
             "/begin": self._begin,
             "/answer": self._answer,
             "/follow-up": self._follow_up,
+            "/choose": self._choose_one,
             "/comprehension": self._comprehend,
             "/demographics": self._describe,
         }
@@ -272,6 +273,11 @@ class _SimulatedParticipant:
         else:
             value = self._conduct.answer_reason(offered, self._other_rng)
         self._send("/follow-up", value)
+
+    def _choose_one(self, _progress: Callable[[int], None]) -> None:
+        offered = self._page.form("/choose").asked["choice"]
+        chosen = self._conduct.choose_one(offered, self._other_rng)
+        self._post("/choose", self._page.form("/choose").sent_with(filled_in={"choice": [chosen]}))
 
     def _comprehend(self, _progress: Callable[[int], None]) -> None:
         asked = self._design.comprehension

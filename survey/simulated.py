@@ -11,6 +11,7 @@ from math import ceil, exp, floor
 
 import numpy as np
 
+from survey.allocation_task import INDECISION
 from survey.answers import Choice
 from survey.design import Attribute, CategoricalAttribute, Favours, Profile, StudyDesign
 from survey.questionnaire import PREFER_NOT_TO_SAY, Comprehension, FormQuestion, QuestionKind
@@ -77,6 +78,9 @@ class Conduct:
     """Answering the question about the instructions wrongly, once, where it is asked again; then rightly."""
     gives_reason: float = 0.8
     """Giving one of the reasons for an indecision; otherwise they go on without."""
+    cannot_choose: float = 0.1
+    """Answering indecision where one of many is to be chosen and it is offered; otherwise each candidate is equally
+    likely: simulated participants do not read who the candidates are."""
     prefers_not_to_say: float = 0.05
     leaves_blank: float = 0.05
     """Of a question about themselves."""
@@ -92,6 +96,12 @@ class Conduct:
         """Return one of the reasons offered, or nothing."""
         reasons = [name for name in offered if name]
         return _one(reasons, rng) if rng.random() < self.gives_reason else ""
+
+    def choose_one(self, offered: Sequence[str], rng: np.random.Generator) -> str:
+        """Return a candidate's id or indecision."""
+        candidates = [value for value in offered if value != INDECISION]
+        cannot = rng.random() < self.cannot_choose
+        return INDECISION if cannot and INDECISION in offered else _one(candidates, rng)
 
     def answer_screener(self, question: FormQuestion, rng: np.random.Generator) -> list[str]:
         """Return an answer that does not screen out."""

@@ -13,6 +13,7 @@ _ORDER = (
     State.PRACTICING,
     State.COMPREHENDING,
     State.ANSWERING,
+    State.CHOOSING,
     State.DESCRIBING,
     State.FINISHED,
 )
@@ -38,6 +39,7 @@ def steps_of(design: StudyDesign, *, returning: bool = False) -> tuple[State, ..
         State.SCREENING: first and bool(design.screener),
         State.PRACTICING: first and design.practice is not None,
         State.COMPREHENDING: first and design.comprehension is not None,
+        State.CHOOSING: design.choose_one is not None,
         State.DESCRIBING: first and bool(design.demographics),
     }
     return tuple(step for step in _ORDER if optional.get(step, True))

@@ -50,6 +50,8 @@ class ParticipantState(StrEnum):
     PRACTICING = "practicing"
     COMPREHENDING = "comprehending"
     ANSWERING = "answering"
+    CHOOSING = "choosing"
+    """Is asked for one of many candidates."""
     DESCRIBING = "describing"
     """Is asked for demographics."""
     FINISHED = "finished"
@@ -78,6 +80,7 @@ ADMITTED = frozenset(
         ParticipantState.PRACTICING,
         ParticipantState.COMPREHENDING,
         ParticipantState.ANSWERING,
+        ParticipantState.CHOOSING,
         ParticipantState.DESCRIBING,
     }
 )
@@ -301,6 +304,66 @@ class FollowUpRow(Base):
     value: Mapped[str] = mapped_column(String(100))
     """A reason's name, ``left`` or ``right``; empty: skipped."""
     at: Mapped[datetime]
+
+
+class ChoiceTaskRow(Base):
+    """A problem of choosing one of many, as drawn for one participant at admission."""
+
+    __tablename__ = "choice_task"
+    __table_args__ = (
+        UniqueConstraint("participant_id", "position"),
+        CheckConstraint(
+            "answered BETWEEN 0 AND asked AND asked - answered <= 1", name="answers_are_asked_for"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"))
+    position: Mapped[int]
+    """1 for the first that the participant sees."""
+    token: Mapped[str] = mapped_column(String(64), unique=True)
+    problem: Mapped[str] = mapped_column(String(100))
+    """Name of the problem in the design."""
+    row_order: Mapped[list[int]] = mapped_column(JSON)
+    """The candidates' ids from the top."""
+    indecision_offered: Mapped[bool]
+    language: Mapped[str] = mapped_column(String(35))
+    """In which it is shown."""
+    served_at: Mapped[datetime | None]
+    """When the participant was last sent to it: first, or to change the answer."""
+    answered_at: Mapped[datetime | None]
+    """When the answer that counts was stored."""
+    asked: Mapped[int]
+    """How many answers were asked for, as in ``PresentationRow``."""
+    answered: Mapped[int]
+    """How many were stored: raised by the one request that may store the next. The last one counts."""
+
+
+class ChoiceTaskAnswerRow(Base):
+    """Which of the candidates was chosen. Never changed: changing it adds a row with the next revision."""
+
+    __tablename__ = "choice_task_answer"
+    __table_args__ = (
+        UniqueConstraint("choice_task_id", "revision"),
+        CheckConstraint("(chosen IS NULL) = indecision", name="somebody_or_indecision"),
+        CheckConstraint(
+            "client_seconds IS NOT NULL OR client_seconds_problem <> ''", name="missing_time_is_explained"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    choice_task_id: Mapped[int] = mapped_column(ForeignKey("choice_task.id"))
+    revision: Mapped[int]
+    """From 1. The one equal to the task's ``answered`` counts."""
+    chosen: Mapped[int | None]
+    """The candidate's id; None: indecision."""
+    indecision: Mapped[bool]
+    client_seconds: Mapped[float | None]
+    """As in ``AnswerRow``, and so are the four below."""
+    client_seconds_problem: Mapped[str] = mapped_column(String(100))
+    server_seconds: Mapped[float]
+    client: Mapped[dict[str, Any]]
+    answered_at: Mapped[datetime]
 
 
 class StatementRow(Base):

@@ -24,8 +24,9 @@ LAYERS_OF_COMPARING = (
     "allocation",
     "commands",
 )
-LAYERS_OF_ALLOCATION = ("problems", "trials", "fairness", "report")
+LAYERS_OF_ALLOCATION = ("problems", "trials", "fairness", "waiting_list", "report")
 PLAIN_SURVEY = {
+    "allocation_task",
     "answers",
     "answers_file",
     "attention",
@@ -170,7 +171,6 @@ def test_the_plain_modules_of_survey_need_no_web_and_no_database(module: Path):
         ("pulp", lambda m: m.parts[:2] == ("exchange", "clearing")),
         ("highspy", lambda m: m.parts[:2] == ("exchange", "clearing")),
         ("pyarrow", lambda m: m.name == "parquet.py" or m.name.endswith("_file.py")),
-        ("statsmodels", lambda m: m == Path("llm_compare/allocation/fairness/mixed_model.py")),
         ("pyreadstat", lambda m: m == Path("llm_compare/allocation/problems/registry_extract.py")),
         ("distributed", lambda m: m == Path("estimation/executors.py")),
         ("flask", lambda m: m.parts[0] == "survey" or m.name == "web.py"),

@@ -189,15 +189,32 @@ def settings_for(asked: AskedModel, variant: AskedVariant, *, seed: int) -> Sett
     seed
         Of the protocol. Only a scripted respondent is given it: a model is never sent a seed unasked.
     """
+    return settings_of(
+        asked,
+        variant.choices.over(asked.choices),
+        most_tokens=MOST_TOKENS[variant.variant.answer_format],
+        seed=seed,
+    )
+
+
+def settings_of(asked: AskedModel, chosen: Choices, *, most_tokens: int, seed: int) -> Settings:
+    """Return the settings that a model is asked with.
+
+    Parameters
+    ----------
+    most_tokens
+        Of a reply by a model that does not think first, where nothing else is chosen.
+    seed
+        As in :func:`settings_for`.
+    """
     if is_scripted(asked.model):
         # A script draws by the seed, so the seed is part of what it is asked.
         return Settings(max_tokens=None, seed=seed)
-    chosen = variant.choices.over(asked.choices)
     most = chosen.max_tokens
     if most is None:
         effort = chosen.reasoning_effort
         thinks = bool(_THINKS.search(asked.model)) if effort is None else effort != _NO_REASONING
-        most = MOST_TOKENS_REASONING if thinks else MOST_TOKENS[variant.variant.answer_format]
+        most = max(MOST_TOKENS_REASONING, most_tokens) if thinks else most_tokens
     return Settings(
         temperature=chosen.temperature,
         top_p=chosen.top_p,

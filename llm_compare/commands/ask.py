@@ -39,7 +39,7 @@ def ask(ctx: click.Context, /, **given: Any) -> None:
     """
     from llm_compare.commands.ask_report import report
     from llm_compare.commands.batch import export_batches, import_results
-    from llm_compare.commands.plan_shown import show_plan, show_prompts
+    from llm_compare.commands.plan_shown import is_agreed, show_plan, show_prompts
     from llm_compare.replies.store import open_store
     from survey.design import design_hash
     from survey.design_file import read_design
@@ -71,7 +71,7 @@ def ask(ctx: click.Context, /, **given: Any) -> None:
             )
             found = [(plan, _stored(sessions, plan)) for plan in plans]
         else:
-            if not _consent(options, protocol, plans):
+            if not is_agreed(plans, yes=options.yes, has_budget=protocol.limits.budget_usd is not None):
                 click.echo("Nothing was asked.", err=True)
                 ctx.exit(1)
             found = _ask_all(sessions, protocol, study, plans)
@@ -131,24 +131,19 @@ def _comparisons(study: StudyDesign, protocol: Protocol) -> tuple[Comparison, ..
 def _plans(
     sessions: Sessions, protocol: Protocol, study: StudyDesign, comparisons: Sequence[Comparison]
 ) -> list[ModelPlan]:
-    from llm_compare.asking.client import Capabilities, capabilities, price_of
+    from llm_compare.asking.client import Capabilities, capabilities
     from llm_compare.asking.protocol import protocol_requests
-    from llm_compare.asking.spending import Price, estimate
-    from llm_compare.commands.plan_shown import ModelPlan
+    from llm_compare.asking.spending import estimate
+    from llm_compare.commands.plan_shown import ModelPlan, known_price
     from llm_compare.prompting.call import is_scripted
     from llm_compare.replies.store import find_replies
 
     plans = []
     calls_left = protocol.limits.max_calls
     for asked in protocol.models:
-        provider, price = Capabilities(takes=None), None
+        provider, price = Capabilities(takes=None), known_price(asked)
         if not is_scripted(asked.model):
             provider = capabilities(asked.model, asked.api_base)
-            price = price_of(asked.model, api_base=asked.api_base)
-            if asked.price is not None:
-                price = Price(
-                    usd_per_million_in=asked.price[0], usd_per_million_out=asked.price[1], source="given"
-                )
         requests = protocol_requests(protocol, asked, study, comparisons, provider=provider)
         with sessions() as session:
             stored = find_replies(session, requests)
@@ -180,25 +175,6 @@ def _show_records(plans: Sequence[ModelPlan], *, as_json: bool) -> None:
         click.echo(json.dumps({"plan": [plan_record(plan) for plan in plans]}, indent=1))
 
 
-def _consent(options: AskOptions, protocol: Protocol, plans: Sequence[ModelPlan]) -> bool:
-    from llm_compare.commands.plan_shown import Consent, consent, cost_words
-
-    needed = consent(
-        plans,
-        yes=options.yes,
-        has_budget=protocol.limits.budget_usd is not None,
-        at_terminal=sys.stdin.isatty() and sys.stderr.isatty(),
-    )
-    if needed is Consent.WANTING:
-        raise click.UsageError(
-            f"the cost is {cost_words(plans)}, and there is no terminal to ask at whether to go on; add --yes, or "
-            "--budget USD"
-        )
-    return needed is Consent.GIVEN or click.confirm(
-        f"Cost {cost_words(plans)}. Make {sum(p.to_ask for p in plans)} calls?", err=True
-    )
-
-
 def _ask_all(
     sessions: Sessions, protocol: Protocol, study: StudyDesign, plans: Sequence[ModelPlan]
 ) -> list[tuple[ModelPlan, Asked]]:
@@ -209,10 +185,10 @@ def _ask_all(
     # Every model, and whether the budget can be kept with it, is checked before the first is asked.
     answerers = [_answerer(study, protocol, plan) for plan in plans]
     for plan in plans:
-        _budget(plan, left)
+        plan.budget(left)
     found = []
     for plan, answerer in zip(plans, answerers, strict=True):
-        budget = _budget(plan, left)
+        budget = plan.budget(left)
         asked = _ask_one(sessions, protocol, plan, answerer, budget)
         if budget is not None and left is not None:
             left = max(0.0, left - budget.spent_usd)
@@ -222,12 +198,6 @@ def _ask_all(
                 click.echo(f"{len(plans) - len(found)} more models were not asked.", err=True)
             break
     return found
-
-
-def _budget(plan: ModelPlan, left: float | None) -> Budget | None:
-    from llm_compare.asking.spending import Budget
-
-    return None if left is None or plan.is_free else Budget(left, plan.price)
 
 
 def _ask_one(

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from llm_compare.prompting.call import is_scripted
+from llm_compare.commands.call_options import (
+    Command,
+    address_options,
+    asked_model,
+    limit_options,
+    limits_of,
+    one_of,
+    settings_options,
+    with_options,
+)
 from llm_compare.prompting.plan import AttributeOrders
 from llm_compare.prompting.variant import (
     AnswerFormat,
@@ -23,8 +31,6 @@ from llm_compare.prompting.variant import (
 
 if TYPE_CHECKING:
     from llm_compare.asking.protocol import Protocol, RunLimits
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _AS_PEOPLE = Variant()
 _IN_THE_PROTOCOL = {
@@ -81,7 +87,7 @@ class AskOptions:
 
 def what_is_asked(command: Command) -> Command:
     """Add the options that decide what is asked of whom, which a protocol file may give instead."""
-    return _all(
+    return with_options(
         command,
         click.option(
             "--protocol",
@@ -95,14 +101,7 @@ def what_is_asked(command: Command) -> Command:
             "scripted/always-left, scripted/first:ATTRIBUTE, scripted/coin. Repeat it for several. "
             "With --protocol: only these of its models.",
         ),
-        click.option("--label", help="What the model is called in names of files."),
-        click.option("--api-base", help="Address of your own server, e.g. http://127.0.0.1:8000/v1."),
-        click.option(
-            "--price",
-            callback=_price,
-            metavar="IN,OUT",
-            help="USD per million tokens, where litellm's price list does not know it.",
-        ),
+        address_options,
         click.option(
             "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Calls per presentation."
         ),
@@ -126,49 +125,24 @@ def what_is_asked(command: Command) -> Command:
             show_default=True,
             help="Seed of draws: of comparisons, and of what a scripted respondent leaves to chance. Never sent.",
         ),
-        _choice("--framing", Framing, _AS_PEOPLE.framing, "As whom the model is addressed."),
+        one_of("--framing", Framing, _AS_PEOPLE.framing, "As whom the model is addressed."),
         click.option("--persona", default="", help="Who the model shall answer as, in your words."),
-        _choice("--answer-format", AnswerFormat, _AS_PEOPLE.answer_format, "How the model is asked to answer."),
-        _choice("--indecision", IndecisionOffer, _AS_PEOPLE.indecision, "Which answer stands for indecision."),
+        one_of("--answer-format", AnswerFormat, _AS_PEOPLE.answer_format, "How the model is asked to answer."),
+        one_of("--indecision", IndecisionOffer, _AS_PEOPLE.indecision, "Which answer stands for indecision."),
         click.option("--language", default="", help="A language of the design; its own unless named."),
-        _choice("--marks", Marks, _AS_PEOPLE.marks, "What the answers are called for short."),
-        _choice("--indecision-place", IndecisionPlace, _AS_PEOPLE.indecision_place, "Where it stands."),
-        _choice("--attribute-orders", AttributeOrders, AttributeOrders.DESIGN, "Orders of the attributes."),
-        click.option("--temperature", type=click.FloatRange(min=0), help="Sent only if given."),
-        click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), help="Sent only if given."),
-        click.option(
-            "--max-tokens",
-            type=click.IntRange(min=1),
-            help="Most tokens of a reply. Unless given: what the answer format needs, and 4096 for models that "
-            "think first. The plan shows it.",
-        ),
-        click.option("--reasoning-effort", help="How much the model thinks first: none, low, medium, high."),
+        one_of("--marks", Marks, _AS_PEOPLE.marks, "What the answers are called for short."),
+        one_of("--indecision-place", IndecisionPlace, _AS_PEOPLE.indecision_place, "Where it stands."),
+        one_of("--attribute-orders", AttributeOrders, AttributeOrders.DESIGN, "Orders of the attributes."),
+        settings_options,
         click.option("--no-schema", is_flag=True, help="Send no JSON schema with --answer-format json."),
     )  # fmt: skip
 
 
 def how_it_is_carried_out(command: Command) -> Command:
     """Add the options that decide how far a run goes and what it leaves behind."""
-    return _all(
+    return with_options(
         command,
-        click.option(
-            "--budget",
-            type=click.FloatRange(min=0, min_open=True),
-            metavar="USD",
-            help="Stop before a call that could bring this run's cost above so much.",
-        ),
-        click.option(
-            "--max-calls", type=click.IntRange(min=1), help="Stop after this many calls in this run."
-        ),
-        click.option("--rpm", type=click.IntRange(min=1), help="Most requests per minute."),
-        click.option("--tpm", type=click.IntRange(min=1), help="Most tokens per minute."),
-        click.option("--concurrency", type=click.IntRange(1, 64), help="Most calls in flight.  [default: 8]"),
-        click.option("--timeout", type=click.FloatRange(min=0.1), help="Seconds per attempt.  [default: 60]"),
-        click.option(
-            "--dry-run", is_flag=True, help="Show the plan and how far it is carried out, and stop."
-        ),
-        click.option("--show-prompt", is_flag=True, help="Show the first prompt of every variant in full."),
-        click.option("--yes", is_flag=True, help="Do not ask before spending."),
+        limit_options,
         click.option(
             "--export-batch",
             type=click.Path(path_type=Path),
@@ -211,14 +185,13 @@ def protocol_of(ctx: click.Context, given: AskOptions) -> Protocol:
     from llm_compare.asking.protocol import RunLimits
     from llm_compare.asking.protocol_file import read_protocol
 
-    usual = RunLimits()
-    limits = RunLimits(
-        budget_usd=given.budget,
+    limits = limits_of(
+        budget=given.budget,
         max_calls=given.max_calls,
-        requests_per_minute=given.rpm,
-        tokens_per_minute=given.tpm,
-        concurrency=given.concurrency or usual.concurrency,
-        timeout_seconds=given.timeout or usual.timeout_seconds,
+        rpm=given.rpm,
+        tpm=given.tpm,
+        concurrency=given.concurrency,
+        timeout=given.timeout,
     )
     if given.protocol is None:
         return _of_options(given, limits)
@@ -250,7 +223,7 @@ def protocol_of(ctx: click.Context, given: AskOptions) -> Protocol:
 
 
 def _of_options(given: AskOptions, limits: RunLimits) -> Protocol:
-    from llm_compare.asking.protocol import AskedModel, AskedVariant, Choices, Protocol, address_complaint
+    from llm_compare.asking.protocol import AskedVariant, Choices, Protocol
 
     if not given.model:
         raise click.UsageError("name who is asked with --model, or a protocol file with --protocol")
@@ -264,22 +237,14 @@ def _of_options(given: AskOptions, limits: RunLimits) -> Protocol:
         max_tokens=given.max_tokens,
         reasoning_effort=given.reasoning_effort,
     )
-    for model in filter(is_scripted, given.model):
-        if given.api_base is not None or choices != Choices():
-            raise click.UsageError(
-                f"{model} is a scripted respondent, not a model; --api-base, --temperature and other settings mean "
-                "nothing to it"
-            )
-    if given.api_base is not None and (wrong := address_complaint(given.api_base)):
-        raise click.UsageError(f"--api-base: {wrong}")
     return Protocol(
         models=tuple(
-            AskedModel(
-                model=model,
+            asked_model(
+                model,
                 api_base=given.api_base,
-                label=given.label or "",
-                choices=choices,
+                label=given.label,
                 price=given.price,
+                choices=choices,
                 sends_schema=not given.no_schema,
             )
             for model in given.model
@@ -310,28 +275,3 @@ def _variant(given: AskOptions) -> Variant:
     words = {"persona": "persona", "indecision_place": f"indecision-{found.indecision_place}"}
     differs = [words.get(name, level) for name, level in found.factors().items() if level != usual[name]]
     return replace(found, name="+".join(differs)) if differs else found
-
-
-def _price(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    try:
-        price_in, price_out = (float(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{value!r}: write two numbers with a comma, e.g. 2.5,10") from None
-    if not (0 <= price_in < float("inf") and 0 <= price_out < float("inf")):
-        raise click.BadParameter(f"{value!r}: a price is 0 or more")
-    return price_in, price_out
-
-
-def _choice(name: str, kind: Any, default: Any, help_text: str) -> Callable[[Command], Command]:
-    values = [member.value for member in kind]
-    return click.option(
-        name, type=click.Choice(values), default=default.value, show_default=True, help=help_text
-    )
-
-
-def _all(command: Command, *options: Callable[[Command], Command]) -> Command:
-    for option in reversed(options):
-        command = option(command)
-    return command

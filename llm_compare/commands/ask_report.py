@@ -122,19 +122,11 @@ def _say(plan: ModelPlan, asked: Asked, path: Path | None, counts: ReplyTally) -
 
 
 def _say_why(asked: Asked) -> None:
-    from llm_compare.asking.run import Ending
-    from llm_compare.commands.failures import calls_left_words, failure_words, say_failures
+    from llm_compare.commands.failures import calls_left_words, say_why
 
-    # Said below where a call failed with it.
-    said_below = asked.stopped_by in [r.reply.error for r in asked.replies]
-    stopped_by = "" if asked.stopped_by is None or said_below else f" ({failure_words(asked.stopped_by)})"
-    why = {
-        Ending.CALLS: "Stopped at --max-calls.",
-        Ending.BUDGET: "Stopped at the budget.",
-        Ending.INTERRUPTED: "Stopped by an interrupt.",
-        Ending.FAILING: f"Stopped because calls failed{stopped_by}.",
-        Ending.COMPLETE: "",
-    }[asked.ending]
-    left = asked.planned - len(asked.replies)
-    click.echo(f"{why} {calls_left_words(asked.failed, left)}".strip(), err=True)
-    say_failures(asked.replies)
+    say_why(
+        asked.ending,
+        asked.stopped_by,
+        [error for r in asked.replies if (error := r.reply.error) is not None],
+        left_words=calls_left_words(asked.failed, asked.planned - len(asked.replies)),
+    )

@@ -10,8 +10,9 @@ import click
 
 if TYPE_CHECKING:
     from llm_compare.asking.attempts import FailedCall
-    from llm_compare.prompting.request import Request
-    from llm_compare.replies.reply import Failure, RecordedReply
+    from llm_compare.asking.run import Ending
+    from llm_compare.prompting.call import Call
+    from llm_compare.replies.reply import Failure
 
 _SHOWN = 5
 _PREFIX = re.compile(r"^(?:(?:litellm\.)?\w+Error: |\w+Exception - )+")
@@ -47,7 +48,7 @@ class FailureNotes:
     def __init__(self) -> None:
         self._told: set[tuple[str, int | None]] = set()
 
-    def note(self, _: Request, failed: FailedCall) -> None:
+    def note(self, _: Call, failed: FailedCall) -> None:
         """Say what failed if nothing of its kind was said before."""
         kind = (failed.failure.kind, failed.failure.status)
         if kind in self._told or not failed.may_pass:
@@ -61,18 +62,46 @@ class FailureNotes:
         )
 
 
-def say_failures(replies: Iterable[RecordedReply]) -> None:
+def say_why(
+    ending: Ending, stopped_by: Failure | None, failures: Iterable[Failure], *, left_words: str
+) -> None:
+    """Say on standard error why a run did not bring all replies, and how to go on.
+
+    Parameters
+    ----------
+    failures
+        Of the calls that failed.
+    left_words
+        How much is left; see :func:`calls_left_words`.
+    """
+    from llm_compare.asking.run import Ending
+
+    failures = tuple(failures)
+    # Said below where a call failed with it.
+    because = "" if stopped_by is None or stopped_by in failures else f" ({failure_words(stopped_by)})"
+    why = {
+        Ending.CALLS: "Stopped at --max-calls.",
+        Ending.BUDGET: "Stopped at the budget.",
+        Ending.INTERRUPTED: "Stopped by an interrupt.",
+        Ending.FAILING: f"Stopped because calls failed{because}.",
+        Ending.COMPLETE: "",
+    }[ending]
+    click.echo(f"{why} {left_words}".strip(), err=True)
+    say_failures(failures)
+
+
+def say_failures(failures: Iterable[Failure]) -> None:
     """Say on standard error why calls failed, each reason once."""
-    failures = {failure_words(e) for r in replies if (e := r.reply.error) is not None}
-    for failure in sorted(failures)[:_SHOWN]:
-        click.echo(f"  {failure}", err=True)
-    if len(failures) > _SHOWN:
-        click.echo(f"  and {len(failures) - _SHOWN} more reasons; replies.jsonl has all", err=True)
+    said = {failure_words(failure) for failure in failures}
+    for words in sorted(said)[:_SHOWN]:
+        click.echo(f"  {words}", err=True)
+    if len(said) > _SHOWN:
+        click.echo(f"  and {len(said) - _SHOWN} more reasons; the file that is written has all", err=True)
 
 
-def calls_left_words(failed: int, not_made: int) -> str:
-    """Return how many calls have no reply, and how to go on."""
-    calls = "1 call" if failed == 1 else f"{failed:,} calls"
+def calls_left_words(failed: int, not_made: int, *, what: str = "call") -> str:
+    """Return how many calls, or ``what`` is made of them, have no reply, and how to go on."""
+    calls = f"1 {what}" if failed == 1 else f"{failed:,} {what}s"
     were = "1 was" if not_made == 1 else f"{not_made:,} were"
     return (
         f"{calls} failed, {were} not made. Everything that arrived is stored: "

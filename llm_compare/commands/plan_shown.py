@@ -1,7 +1,11 @@
-"""The plan of ``compare ask``: what would be asked and what it may cost, shown before anything is sent."""
+"""The plan of a run: what would be asked and what it may cost, shown before anything is sent.
+
+Cost and consent are those of every command that makes calls; the rest is of ``compare ask``.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -15,7 +19,7 @@ from llm_compare.prompting.variant import AnswerFormat, Paraphrase, Variant
 
 if TYPE_CHECKING:
     from llm_compare.asking.protocol import AskedModel, Protocol
-    from llm_compare.asking.spending import Estimate, Price
+    from llm_compare.asking.spending import Budget, Estimate, Price
 
 SCRIPTED_NOTE = "a scripted respondent, not a model"
 CONFIRMED_FROM_USD = 1.0
@@ -23,19 +27,15 @@ _MOST_VARIANTS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelPlan:
-    """What one model would be asked."""
+class CallPlan:
+    """Whom a run asks, how often, and what that may cost."""
 
     asked: AskedModel
-    requests: tuple[Request, ...]
-    missing: tuple[Request, ...]
-    """Calls without a stored reply, each once."""
     to_ask: int
-    """How many of them this run makes."""
+    """How many of the missing calls this run makes."""
     price: Price | None
     estimate: Estimate
     """For the calls of this run."""
-    takes_schema: bool
 
     @property
     def scripted(self) -> bool:
@@ -46,6 +46,28 @@ class ModelPlan:
     def is_free(self) -> bool:
         """Whether calls cost nothing that anybody would ask for: a script, an own server, or none to be made."""
         return self.to_ask == 0 or self.scripted or (self.price is None and self.asked.runs_here)
+
+    def budget(self, max_usd: float | None) -> Budget | None:
+        """Return the budget that the run is held to; None where there is none, or nothing to pay for.
+
+        Raises
+        ------
+        NoPrice
+            The price is unknown: nobody could tell when the budget is used up.
+        """
+        from llm_compare.asking.spending import Budget
+
+        return None if max_usd is None or self.is_free else Budget(max_usd, self.price)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPlan(CallPlan):
+    """What one model would be asked by ``compare ask``."""
+
+    requests: tuple[Request, ...]
+    missing: tuple[Request, ...]
+    """Calls without a stored reply, each once."""
+    takes_schema: bool
 
 
 class Consent(StrEnum):
@@ -58,7 +80,7 @@ class Consent(StrEnum):
     """There is no terminal to ask at, and nothing on the command line bounds the cost."""
 
 
-def consent(plans: Sequence[ModelPlan], *, yes: bool, has_budget: bool, at_terminal: bool) -> Consent:
+def consent(plans: Sequence[CallPlan], *, yes: bool, has_budget: bool, at_terminal: bool) -> Consent:
     """Return what it takes to begin: calls that may cost more than 1 USD, or nobody knows what, need a yes.
 
     Without a terminal a budget is a yes, too: it bounds the cost.
@@ -71,7 +93,40 @@ def consent(plans: Sequence[ModelPlan], *, yes: bool, has_budget: bool, at_termi
     return Consent.GIVEN if has_budget else Consent.WANTING
 
 
-def cost_words(plans: Sequence[ModelPlan]) -> str:
+def is_agreed(plans: Sequence[CallPlan], *, yes: bool, has_budget: bool) -> bool:
+    """Return whether to begin, asking at the terminal where that needs a yes.
+
+    Raises
+    ------
+    click.UsageError
+        It needs one, and there is no terminal to ask at.
+    """
+    needed = consent(
+        plans, yes=yes, has_budget=has_budget, at_terminal=sys.stdin.isatty() and sys.stderr.isatty()
+    )
+    if needed is Consent.WANTING:
+        raise click.UsageError(
+            f"the cost is {cost_words(plans)}, and there is no terminal to ask at whether to go on; add --yes, or "
+            "--budget USD"
+        )
+    return needed is Consent.GIVEN or click.confirm(
+        f"Cost {cost_words(plans)}. Make {sum(p.to_ask for p in plans)} calls?", err=True
+    )
+
+
+def known_price(asked: AskedModel) -> Price | None:
+    """Return a model's price: the one that the researcher gives, else litellm's; None where neither says it."""
+    from llm_compare.asking.client import price_of
+    from llm_compare.asking.spending import Price
+
+    if is_scripted(asked.model):
+        return None
+    if asked.price is not None:
+        return Price(usd_per_million_in=asked.price[0], usd_per_million_out=asked.price[1], source="given")
+    return price_of(asked.model, api_base=asked.api_base)
+
+
+def cost_words(plans: Sequence[CallPlan]) -> str:
     """Return what all calls may cost together, in words."""
     known = [p.estimate for p in plans if not p.is_free]
     low, high = _total([e.usd_low for e in known]), _total([e.usd_high for e in known])
@@ -97,6 +152,21 @@ def show_prompts(plan: ModelPlan) -> None:
         for message in request.messages:
             if message.content:
                 _say(f"[{message.role.value}]\n{message.content}\n")
+
+
+def show_cost(plan: CallPlan) -> None:
+    """Show on standard error what the calls of a run may take."""
+    estimated = plan.estimate
+    most = "any number" if estimated.tokens_out_high is None else f"{estimated.tokens_out_high:,}"
+    _say(f"  about {estimated.tokens_in:,} tokens in, {estimated.tokens_out_low:,} to {most} out")
+    if plan.price is None and plan.asked.runs_here:
+        _say("  no price: the server is on this machine or network")
+    elif plan.price is None:
+        _say("  cost unknown: there is no price for this model (give it with --price or in the protocol)")
+    elif estimated.usd_low is None or estimated.usd_high is None:
+        _say("  cost unknown: replies may have any length")
+    else:
+        _say(f"  cost {estimated.usd_low:.2f} to {estimated.usd_high:.2f} USD (price: {plan.price.source})")
 
 
 def plan_record(plan: ModelPlan) -> dict[str, Any]:
@@ -144,7 +214,7 @@ def _show_model(protocol: Protocol, plan: ModelPlan) -> None:
         _say(f"  this run stops after {plan.to_ask} of them (--max-calls)")
     _show_variants(plan, variants)
     if not plan.scripted:
-        _show_cost(plan)
+        show_cost(plan)
 
 
 def _show_variants(plan: ModelPlan, variants: Sequence[Variant]) -> None:
@@ -163,20 +233,6 @@ def _show_variants(plan: ModelPlan, variants: Sequence[Variant]) -> None:
     if asks_json and not plan.scripted and not any(r.sends_schema for r in plan.requests):
         why = "switched off" if plan.takes_schema else "the provider is not known to take one"
         _say(f"  no JSON schema is sent ({why}); the prompt asks for JSON in words")
-
-
-def _show_cost(plan: ModelPlan) -> None:
-    estimated = plan.estimate
-    most = "any number" if estimated.tokens_out_high is None else f"{estimated.tokens_out_high:,}"
-    _say(f"  about {estimated.tokens_in:,} tokens in, {estimated.tokens_out_low:,} to {most} out")
-    if plan.price is None and plan.asked.runs_here:
-        _say("  no price: the server is on this machine or network")
-    elif plan.price is None:
-        _say("  cost unknown: there is no price for this model (give it with --price or in the protocol)")
-    elif estimated.usd_low is None or estimated.usd_high is None:
-        _say("  cost unknown: replies may have any length")
-    else:
-        _say(f"  cost {estimated.usd_low:.2f} to {estimated.usd_high:.2f} USD (price: {plan.price.source})")
 
 
 def _differences(variant: Variant) -> list[str]:

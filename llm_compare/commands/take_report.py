@@ -137,4 +137,4 @@ def _say_what_is_left(taken: Taken, counted: GroupTaken) -> None:
         Ending.FAILING: f"Stopped because calls failed{reason}. ",
     }[taken.asked.ending]
     click.echo(f"{why}{calls_left_words(counted.outcomes[Outcome.ERROR], counted.not_made)}", err=True)
-    say_failures(taken.asked.replies)
+    say_failures(error for r in taken.asked.replies if (error := r.reply.error) is not None)

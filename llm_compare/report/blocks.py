@@ -72,7 +72,8 @@ class Page:
     title: str
     lead: str
     tags: tuple[str, ...]
-    """Kinds of the inputs: ``real``, ``simulated``, ``scripted``, ``not stated``."""
+    """Kinds of the inputs: ``real``, ``simulated``, ``scripted``, ``not stated``; of allocation ``synthetic``,
+    ``registry``, ``model``, ``scripted``, ``policy``, ``people``."""
     sections: tuple[Section, ...]
     footer: str
 
@@ -82,7 +83,7 @@ def text_columns(table: Table) -> frozenset[int]:
     return frozenset(
         i
         for i in range(1, len(table.head))
-        if all(not row[i] or not (row[i][0].isdigit() or row[i][0] in "+−–") for row in table.rows)
+        if all(not row[i] or not (row[i][0].isdigit() or row[i][0] in "+−–<") for row in table.rows)
     )
 
 

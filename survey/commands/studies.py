@@ -302,6 +302,13 @@ def _summary(design: StudyDesign) -> dict[str, str | int | list[str] | None]:
         "checks": len(roles.checks),
         "repeats": roles.repeats,
     }
+    # Told only where there is something to tell, as most studies ask no such thing.
+    asked = design.choose_one
+    choose_one = (
+        {"choose_one": f"{asked.problems_per_respondent} of {len(asked.problems)} problems per respondent"}
+        if asked
+        else {}
+    )
     return {
         "slug": design.slug,
         "version": design.version,
@@ -312,6 +319,7 @@ def _summary(design: StudyDesign) -> dict[str, str | int | list[str] | None]:
         "comparisons": "drawn at random" if comparisons is None else len(comparisons),
         "comparisons_per_respondent": design.comparisons_per_respondent,
         "designed_comparisons": [f"{count} {role}" for role, count in counts.items() if count],
+        **choose_one,
         "drawing": design.comparison_kind.value,
         "sides": design.sides.value,
         "arms": [arm.name for arm in design.arms],

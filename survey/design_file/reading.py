@@ -29,6 +29,7 @@ from survey.design import (
     make_profile,
 )
 from survey.design_file.checks import check_amounts, check_forms, check_values, no_duplicates
+from survey.design_file.choose_one import choose_one_from
 from survey.design_file.complaints import (
     NAME_RULE,
     Complain,
@@ -226,6 +227,7 @@ def _design_from(tables: DesignTables, complain: Complain) -> StudyDesign:
         roles=_roles(tables, pairs),
         practice=pairs.read(tables.practice, ("practice",)) if tables.practice else None,
         comprehension=_comprehension(tables.comprehension) if tables.comprehension else None,
+        choose_one=choose_one_from(tables.choose_one, complain) if tables.choose_one else None,
         screener=tuple(_form_question(question) for question in tables.screener),
         demographics=tuple(_form_question(question) for question in tables.demographics),
         recruitment=Recruitment(**tables.recruitment.model_dump()),

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from survey.design import LISTABLE, AttributeOrder, ComparisonKind, Favours, Highlight, ProfileKind, Sides
+from survey.design_file.choose_one import ChooseOneTable
 from survey.design_file.fields import (
     LONGEST_NAME,
     MOST_COUNTED,
@@ -281,6 +282,7 @@ class DesignTables(Table):
     arms: list[ArmTable] = Field(default_factory=list, max_length=MOST_IN_A_LIST)
     practice: PairTable | None = None
     comprehension: ComprehensionTable | None = None
+    choose_one: ChooseOneTable | None = None
     screener: list[ScreenerQuestionTable] = Field(default_factory=list, max_length=MOST_IN_A_LIST)
     demographics: list[FormQuestionTable] = Field(default_factory=list, max_length=MOST_IN_A_LIST)
     recruitment: RecruitmentTable = RecruitmentTable()

@@ -15,7 +15,7 @@ from survey.languages import words_of
 _LANGUAGE = TypeAdapter(Language)
 _LONGEST_QUOTE = 60
 # What stands in the place of something else, and is lost if a translation leaves it out.
-_PLACES = ("{value}", "{answer}")
+_PLACES = ("{value}", "{answer}", "{id}")
 
 
 def translations_from(
@@ -132,6 +132,14 @@ def _read_side_by_side(design: StudyDesign) -> Iterator[tuple[list[str], str]]:
             yield [*answers, f"arms.{arm.name}.indecision_label"], _ANSWER
     yield below("indecision.reasons"), _TWICE
     yield below("comprehension.options"), _TWICE
+    if design.choose_one is not None:
+        for table, columns in (
+            ("columns", design.choose_one.columns),
+            ("resource", design.choose_one.resource),
+        ):
+            yield [f"choose_one.{table}.{column.name}.label" for column in columns], _TWICE
+            for column in columns:
+                yield below(f"choose_one.{table}.{column.name}.values"), _TWICE
     for table, questions in (("screener", design.screener), ("demographics", design.demographics)):
         for question in questions:
             yield below(f"{table}.{question.name}.options"), _TWICE

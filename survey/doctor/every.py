@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from survey.doctor import answers, draws, people, storage
+from survey.doctor import answers, choosing, draws, people, storage
 
-CHECKS = (*storage.CHECKS, *answers.CHECKS, *people.CHECKS, *draws.CHECKS)
+CHECKS = (*storage.CHECKS, *answers.CHECKS, *people.CHECKS, *draws.CHECKS, *choosing.CHECKS)

@@ -17,6 +17,7 @@ from survey.steps import ENDINGS
 from survey.tables import (
     ENDED,
     AnswerRow,
+    ChoiceTaskRow,
     EventRow,
     IdentityRow,
     ParticipantRow,
@@ -58,7 +59,7 @@ def _times(patient: Patient) -> Iterable[str]:
 def _erased(patient: Patient) -> Iterable[str]:
     left = [
         exists().where(kind.participant_id == ParticipantRow.id)
-        for kind in (PresentationRow, StatementRow, EventRow, IdentityRow)
+        for kind in (PresentationRow, ChoiceTaskRow, StatementRow, EventRow, IdentityRow)
     ]
     query = select(ParticipantRow.id).where(ParticipantRow.state == ParticipantState.ERASED, or_(*left))
     return patient.ids("participant", query)

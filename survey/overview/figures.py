@@ -17,6 +17,7 @@ from survey.overview.choices import (
     indecision_by_arm,
     side_balance,
 )
+from survey.overview.choosing import ProblemCount, problem_counts
 from survey.overview.coverage import Coverage, coverage
 from survey.overview.flags import Flags, flags
 from survey.overview.forms import (
@@ -60,6 +61,8 @@ class Figures:
     flags: Flags
     sides: SideBalance
     coverage: Coverage
+    problems: Sequence[ProblemCount]
+    """Of choosing one of many."""
     quotas: Sequence[QuotaCount]
     """Of all waves that newcomers may start in; none in a wave that only returning people take."""
     screener: Sequence[QuestionCount]
@@ -98,6 +101,7 @@ def figures_of(session: Session, study: StudyRow, *, simulated: bool, wave: int,
         flags=flags(design.exclusions, [judged(design, r) for r in records]),
         sides=side_balance(records),
         coverage=coverage(design, records),
+        problems=problem_counts(session, study, simulated=simulated, wave=wave),
         quotas=quotas(design, everybody, now=now) if has_newcomers else (),
         screener=count_section(Section.SCREENER, design.screener, records) if has_newcomers else (),
         comprehension=comprehension(design, records) if has_newcomers else None,

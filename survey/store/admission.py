@@ -15,6 +15,7 @@ from survey.design import Arm, Comparison, ComparisonKind, Profile, StudyDesign
 from survey.pairing import draw_next, draw_presentations, redraw_presentations
 from survey.pairing.comparisons import Tally
 from survey.participation import WaveComparisons
+from survey.store.choice_tasks import add_choice_tasks
 from survey.store.presentations import add_presentations, presentation_of, seen_by
 from survey.store.studies import design_of, lock_study
 from survey.tables import (
@@ -99,12 +100,14 @@ def _holds_slot(since: datetime) -> ColumnElement[bool]:
 
 
 def draw_for(session: Session, study: StudyRow, participant: ParticipantRow, *, now: datetime) -> None:
-    """Assign the arm with the fewest participants, draw the comparisons and store them."""
+    """Assign the arm with the fewest participants, draw the comparisons and problems, and store them."""
     design = design_of(study)
     if participant.arm is None:
         participant.arm = _arm_for(session, participant, design, study).name
     drawn = redrawn(session, study, participant, asked=_asked(session, study, participant, now=now))
     add_presentations(session, participant, drawn)
+    hold = timedelta(minutes=design.quotas.hold_minutes)
+    add_choice_tasks(session, study, participant, holds_slot=_holds_slot(now - hold))
 
 
 def redrawn(

@@ -22,8 +22,16 @@ from survey.pairing import presentation_count
 from survey.questionnaire import Comprehension
 from survey.steps import step_after
 from survey.store import admission
+from survey.store.choice_tasks import serve_next_task
 from survey.store.events import log_event
-from survey.store.participants import NotTakingPart, end, keep_statements, statements_of, step_of
+from survey.store.participants import (
+    NotTakingPart,
+    end,
+    keep_statements,
+    statements_of,
+    step_of,
+    study_of,
+)
 from survey.store.studies import design_of
 from survey.tables import (
     AnswerRow,
@@ -162,7 +170,7 @@ def begin(session: Session, participant: ParticipantRow, *, now: datetime) -> No
     study = step_of(session, participant, now=now)
     if participant.state is ParticipantState.INSTRUCTED:
         log_event(session, study, participant, "began", now=now)
-        _go_on(session, study, participant, now=now)
+        go_on(session, study, participant, now=now)
 
 
 def comprehend(session: Session, participant: ParticipantRow, option: str, *, now: datetime) -> None:
@@ -183,7 +191,7 @@ def comprehend(session: Session, participant: ParticipantRow, option: str, *, no
         attempt=attempt,
     )
     if option == asked.right or (attempt >= asked.attempts and not asked.screens_out):
-        _go_on(session, study, participant, now=now)
+        go_on(session, study, participant, now=now)
     elif attempt >= asked.attempts:
         end(session, study, participant, ParticipantState.SCREENED_OUT, now=now, questions=["comprehension"])
 
@@ -198,8 +206,9 @@ def failed_comprehension(asked: Comprehension | None, given: list[str]) -> bool:
     return asked is not None and asked.right not in given and len(given) >= asked.attempts
 
 
-def _go_on(session: Session, study: StudyRow, participant: ParticipantRow, *, now: datetime) -> None:
-    """Enter the step after the present one and send the participant to its first comparison, if it has any."""
+def go_on(session: Session, study: StudyRow, participant: ParticipantRow, *, now: datetime) -> None:
+    """Enter the step after the present one and send the participant to its first comparison or problem, if it has
+    any. The caller has begun a step (``participants.step_of``)."""
     following = step_after(design_of(study), participant.state, returning=participant.returning)
     if following is ParticipantState.FINISHED:
         end(session, study, participant, following, now=now)
@@ -208,6 +217,8 @@ def _go_on(session: Session, study: StudyRow, participant: ParticipantRow, *, no
     session.flush()
     if following in (ParticipantState.PRACTICING, ParticipantState.ANSWERING):
         _serve_next(session, study, participant, now=now)
+    elif following is ParticipantState.CHOOSING and not serve_next_task(session, participant, now=now):
+        go_on(session, study, participant, now=now)
 
 
 def _serve_next(session: Session, study: StudyRow, participant: ParticipantRow, *, now: datetime) -> None:
@@ -219,7 +230,7 @@ def _serve_next(session: Session, study: StudyRow, participant: ParticipantRow, 
         parameters = {"by": participant.id, "now": now, **(where or {})}
         served = where is not None and session.execute(_SERVE, parameters).first() is not None
     if not served:
-        _go_on(session, study, participant, now=now)
+        go_on(session, study, participant, now=now)
 
 
 def _serve_adaptive(session: Session, study: StudyRow, participant: ParticipantRow, *, now: datetime) -> bool:
@@ -371,8 +382,15 @@ def changeable(session: Session, participant: ParticipantRow) -> PresentationRow
     """Return the comparison answered last, if its answer may still be changed."""
     if participant.state not in (ParticipantState.ANSWERING, ParticipantState.DESCRIBING):
         return None
+    if participant.state is ParticipantState.DESCRIBING and _chose_last(session, participant):
+        return None
     last = _answered_last(session, participant)
     return None if last is None or last.answered >= MOST_REVISIONS else last
+
+
+def _chose_last(session: Session, participant: ParticipantRow) -> bool:
+    """Tell whether what was answered last is no comparison but a choice among many (``choosing``)."""
+    return design_of(study_of(session, participant)).choose_one is not None
 
 
 def _answered_last(session: Session, participant: ParticipantRow) -> PresentationRow | None:

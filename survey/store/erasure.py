@@ -15,6 +15,8 @@ from survey.store.events import log_event
 from survey.store.tokens import new_token, random_code
 from survey.tables import (
     AnswerRow,
+    ChoiceTaskAnswerRow,
+    ChoiceTaskRow,
     EventRow,
     FollowUpRow,
     IdentityRow,
@@ -74,6 +76,9 @@ def erase(session: Session, study: StudyRow, code: str, *, now: datetime, actor:
         shown = select(PresentationRow.id).where(PresentationRow.participant_id == person.id)
         given = select(AnswerRow.id).where(AnswerRow.presentation_id.in_(shown))
         answers += session.scalar(select(func.count()).select_from(given.subquery())) or 0
+        drawn = select(ChoiceTaskRow.id).where(ChoiceTaskRow.participant_id == person.id)
+        chosen = select(ChoiceTaskAnswerRow.id).where(ChoiceTaskAnswerRow.choice_task_id.in_(drawn))
+        answers += session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
         stated = select(StatementRow.id).where(StatementRow.participant_id == person.id)
         statements += session.scalar(select(func.count()).select_from(stated.subquery())) or 0
         _delete_everything_of(session, [person.id])
@@ -115,11 +120,14 @@ def _delete_everything_of(session: Session, participants: Sequence[int]) -> None
     """Delete what was shown to participants, what they said and what leads to them; their own rows stay."""
     shown = select(PresentationRow.id).where(PresentationRow.participant_id.in_(participants))
     given = select(AnswerRow.id).where(AnswerRow.presentation_id.in_(shown))
+    tasks = select(ChoiceTaskRow.id).where(ChoiceTaskRow.participant_id.in_(participants))
     # Children first: nothing here cascades.
     for rows in (
         delete(FollowUpRow).where(FollowUpRow.answer_id.in_(given)),
         delete(AnswerRow).where(AnswerRow.presentation_id.in_(shown)),
         delete(PresentationRow).where(PresentationRow.participant_id.in_(participants)),
+        delete(ChoiceTaskAnswerRow).where(ChoiceTaskAnswerRow.choice_task_id.in_(tasks)),
+        delete(ChoiceTaskRow).where(ChoiceTaskRow.participant_id.in_(participants)),
         delete(StatementRow).where(StatementRow.participant_id.in_(participants)),
         delete(IdentityRow).where(IdentityRow.participant_id.in_(participants)),
         delete(EventRow).where(EventRow.participant_id.in_(participants)),

@@ -69,6 +69,31 @@ label = "إلقاء عملة"
     )
 
 
+def choosing(one_arm_design: str) -> str:
+    """Return the short design with one list of several patients, with as many columns as a registry has."""
+    columns = ["Blood type", "Age (years)", "Ethnicity", "Education", "Days on the waiting list"]
+    columns += [f"Tissue type {number}" for number in range(1, 11)]
+    told = [
+        "AB",
+        43,
+        "Native Hawaiian/other Pacific Islander",
+        "Associate/bachelor degree",
+        2_345,
+        *range(100, 110),
+    ]
+    section = [
+        "[choose_one]",
+        "problems_per_respondent = 1",
+        'explanation = "All of them are on the waiting list."',
+    ]
+    for table in ("resource", "columns"):
+        for number, label in enumerate(columns):
+            section += [f"[[choose_one.{table}]]", f'name = "c{number}"', f'label = "{label}"']
+    rows = ", ".join(str([id_, *told[:-1], ""]) for id_ in range(1, 7))
+    section += ["[[choose_one.problems]]", 'name = "p01"', f"resource = {told}", f"candidates = [{rows}]"]
+    return one_arm_design.replace('slug = "short"', 'slug = "choosing"') + "\n".join(section)
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[tuple[Flask, Engine]]:
     folder = tmp_path_factory.mktemp("accessible")
@@ -101,6 +126,7 @@ def places(
     no_coin = one_arm.replace('slug = "short"', 'slug = "no-coin"') + "[indecision]\noffered = false\n"
     add_open_study(engine, no_coin)
     add_open_study(engine, arabic(one_arm))
+    add_open_study(engine, choosing(one_arm))
     resting = add_open_study(engine, one_arm.replace('slug = "short"', 'slug = "resting"'))
     over = add_open_study(engine, one_arm.replace('slug = "short"', 'slug = "over"'))
     with writing(engine) as session:
@@ -108,6 +134,9 @@ def places(
 
     def visitor(slug: str = "kidney-complete", query: str = "") -> Any:
         return visit(app, slug, query)
+
+    def choosing_one() -> Any:
+        return visitor("choosing").agrees().sends("/begin").goes_on_until('data-page="choosing"')
 
     paused = visitor("resting").agrees().sends("/begin")
     with writing(engine) as session:
@@ -159,6 +188,8 @@ def places(
         .sends("/answer", choice="indecision")
         .sends("/follow-up", value="too-close")
         .sees("And if you had to choose one of the two?"),
+        "choosing": choosing_one().sees("Who should get the kidney?"),
+        "choosing-wrong": choosing_one().sees("Who should get the kidney?", press="Send this answer"),
         "describing": visitor().is_answering().goes_on_until("About you").sees("About you"),
         "describing-wrong": visitor()
         .is_answering()

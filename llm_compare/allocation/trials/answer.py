@@ -17,6 +17,8 @@ class Outcome(StrEnum):
     """What a trial came to. They stay apart: a ranking that leaves somebody out is neither an answer nor noise."""
 
     ANSWER = "answer"
+    INDECISION = "indecision"
+    """People's own "I cannot say" where one was to be chosen: an answer, and nobody's selection."""
     INCOMPLETE = "incomplete"
     """A ranking that leaves candidates out, names one twice, ties some, or names somebody who is not there."""
     REFUSAL = "refusal"
@@ -53,6 +55,10 @@ class AnsweredTrial:
     read: Read
     respondent: str = ""
     """A person's code, where several people are the respondent."""
+    earlier: tuple[str, ...] = ()
+    """What the model said to the turns before the last, in a conversation."""
+    request_key: str = ""
+    """Of the call that brought the reply; empty where nobody was called."""
 
 
 class RespondentKind(StrEnum):

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from survey import wording
+from survey.allocation_task import INDECISION, in_words
 from survey.answers import Choice
 from survey.db import reading, writing
 from survey.design import StudyDesign
@@ -21,8 +22,9 @@ from survey.pairing import presentation_count
 from survey.questionnaire import FormQuestion, Misunderstood, Option, Stated, read_form
 from survey.recruitment import BadRecruitmentId, parameter_names, read_ids
 from survey.steps import ENDINGS
-from survey.store import answering, erasure, participants, studies
+from survey.store import answering, choice_tasks, choosing, erasure, participants, studies
 from survey.store.answering import NoSuchPresentation, Sent
+from survey.store.choosing import SentChoice
 from survey.store.participants import Arrival, NeedsInvitation, NotTakingPart, StudyPaused
 from survey.store.presentations import presentation_of
 from survey.store.studies import NoSuchStudy
@@ -50,7 +52,7 @@ from survey.web.participate.visitor import (
 )
 
 blueprint = Blueprint("participate", __name__, template_folder="templates")
-_FORMS = "consent,screener,demographics,begin,comprehension,answer,'follow-up',change,return"
+_FORMS = "consent,screener,demographics,begin,comprehension,answer,'follow-up',choose,change,return"
 """Last parts of the addresses that forms are sent to."""
 
 
@@ -204,6 +206,7 @@ def _instructed(_s: Session, person: ParticipantRow, _study: StudyRow, design: S
         design,
         count=presentation_count(design),
         practice=design.practice is not None and not person.returning,
+        problem_count=design.choose_one.problems_per_respondent if design.choose_one else 0,
         asks_comprehension=design.comprehension is not None and not person.returning,
         instructions=wording.instructions(
             design, indecision_offered=design.arm(person.arm or "").indecision_offered
@@ -270,8 +273,36 @@ def _comprehending(session: Session, person: ParticipantRow, _study: StudyRow, d
     return _page("comprehending", person, design, asked=design.comprehension, again=attempts > 0)
 
 
+def _choosing(session: Session, person: ParticipantRow, _study: StudyRow, design: StudyDesign) -> str:
+    return _problem_page(session, person, design)
+
+
+def _problem_page(
+    session: Session, person: ParticipantRow, design: StudyDesign, *, nothing_chosen: bool = False
+) -> str:
+    asked, task = design.choose_one, choice_tasks.open_task(session, person)
+    problem = asked.problem(task.problem) if asked and task else None
+    if asked is None or task is None or problem is None:
+        raise RuntimeError(f"participant {person.id} is {person.state.value} but has nothing left to choose")
+    label = design.indecision.label if task.indecision_offered else None
+    return _page(
+        "choosing",
+        person,
+        design,
+        shown=in_words(asked, problem, task.row_order, indecision=label),
+        task_token=task.token,
+        revision=task.asked,
+        position=task.position,
+        count=asked.problems_per_respondent,
+        changing=task.asked > 1,
+        can_change=choosing.changeable_choice(session, person) is not None,
+        nothing_chosen=nothing_chosen,
+    )
+
+
 def _describing(session: Session, person: ParticipantRow, _study: StudyRow, design: StudyDesign) -> str:
-    can_change = answering.changeable(session, person) is not None
+    last = choosing.changeable_choice if design.choose_one else answering.changeable
+    can_change = last(session, person) is not None
     return _form_page("describing", person, design, design.demographics, can_change=can_change)
 
 
@@ -297,6 +328,7 @@ _PAGES: dict[ParticipantState, Callable[[Session, ParticipantRow, StudyRow, Stud
     ParticipantState.PRACTICING: _comparing,
     ParticipantState.COMPREHENDING: _comprehending,
     ParticipantState.ANSWERING: _comparing,
+    ParticipantState.CHOOSING: _choosing,
     ParticipantState.DESCRIBING: _describing,
     **dict.fromkeys(ENDED, _ended),
 }
@@ -410,10 +442,51 @@ def follow_up(token: str) -> Response:
     )
 
 
+@blueprint.post("/p/<token>/choose")
+def choose(token: str) -> str | Response | tuple[str, int]:
+    """Store which of the candidates was chosen, once, and go on; show the problem again where nobody was."""
+    choice = request.form.get("choice", "")
+    task_token, revision = request.form.get("task", ""), _revision()
+    if choice not in ("", INDECISION) and not (choice.isascii() and choice.isdigit() and len(choice) <= 10):
+        abort(400)
+    if not choice:
+        with reading(the_engine()) as session:
+            person, study, design = _person(session, token)
+            task = choice_tasks.open_task(session, person)
+            waits = task is not None and (task.token, task.asked) == (task_token, revision)
+            if waits and (study.state is not StudyState.PAUSED or person.simulated):
+                return _problem_page(session, person, design, nothing_chosen=True), 422
+        return _to_participant(token)
+    seconds, problem = read_seconds(request.form.get("seconds", ""))
+    sent = SentChoice(
+        task=task_token,
+        revision=revision,
+        chosen=None if choice == INDECISION else int(choice),
+        client_seconds=seconds,
+        client_seconds_problem=problem,
+        client=read_client(request.form.get("client", "")),
+    )
+
+    def step(session: Session, person: ParticipantRow) -> None:
+        if not choosing.record_choice(session, person, sent, now=now()):
+            flash(
+                gettext(
+                    "You had made that decision already; your first answer is kept. Here is where you are now."
+                )
+            )
+
+    return _stepped(token, step)
+
+
 @blueprint.post("/p/<token>/change")
 def change(token: str) -> Response:
     """Ask for the last answer once more."""
-    return _stepped(token, lambda session, person: answering.change_last_answer(session, person, now=now()))
+
+    def step(session: Session, person: ParticipantRow) -> None:
+        if not choosing.change_last_choice(session, person, now=now()):
+            answering.change_last_answer(session, person, now=now())
+
+    return _stepped(token, step)
 
 
 @blueprint.post("/p/<token>/return")

@@ -24,6 +24,7 @@ STEP_WORDS = {
     ParticipantState.PRACTICING: "Practice",
     ParticipantState.COMPREHENDING: "Comprehension question",
     ParticipantState.ANSWERING: "Comparisons",
+    ParticipantState.CHOOSING: "Choosing one of many",
     ParticipantState.DESCRIBING: "Demographics",
     ParticipantState.FINISHED: "The end",
 }
@@ -35,6 +36,7 @@ STATE_WORDS = {
     ParticipantState.PRACTICING: "in the practice",
     ParticipantState.COMPREHENDING: "at the comprehension question",
     ParticipantState.ANSWERING: "comparing",
+    ParticipantState.CHOOSING: "choosing one of many",
     ParticipantState.DESCRIBING: "in the demographics",
     ParticipantState.FINISHED: "finished",
     ParticipantState.DECLINED: "declined",

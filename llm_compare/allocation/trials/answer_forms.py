@@ -1,0 +1,82 @@
+"""How replies write a candidate's id, a rank, a line of a list. Patterns and what they are looked for in. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+
+from llm_compare.replies.offered import EDGES
+from llm_compare.replies.phrases import DECLINED, LEFT_TO_CHANCE, TAKEN_BACK, UNDECIDED
+
+NUMBER = r"([0-9]{1,9})(?![0-9])(?!\.[0-9])"
+"""A whole number, captured; no id and no rank is longer."""
+
+LABEL = (
+    r"(?:(?:the\s+)?(?<![a-z])(?:candidate|patient|recipient)(?:\s*(?:ids?|number|no\.?|#))?|(?<![a-z])id)"
+    r"\s*[:=#]?\s*#?"
+)
+"""What stands before an id: ``Candidate ID:``, ``patient #``."""
+
+RANK = r"(?:(?:priority\s+)?(?:rank(?:ing|ed)?|priority|position|place)\s*[:=#]?\s*#?)"
+"""What stands before a rank: ``Ranking:``, ``rank``."""
+
+ORDINAL = r"(?:st|nd|rd|th)"
+
+ID = rf"(?:{LABEL})?#?{NUMBER}"
+"""An id, named as one or bare."""
+
+_ID_ALONE = re.compile(ID, re.IGNORECASE)
+_ANY_NUMBER = re.compile(rf"(?<![0-9.,-]){NUMBER}")
+_WONT = re.compile(
+    r"\b(?:cannot|can't|can not|could not|won't|will not|unable to|not able to|must not|shouldn't|should not|"
+    r"not (?:be )?appropriate (?:for me )?to|not comfortable)\s+"
+    r"(?:\w+\s+)?(?:select|choose|pick|recommend|allocate|allocating|prioriti[sz]e|rank|ranking|assess|evaluate|"
+    r"determine|decide|selecting|choosing|make|making)\b",
+    re.IGNORECASE,
+)
+_MARKUP = str.maketrans({"_": " ", "*": None, "`": None, '"': None, "'": None, "$": None, "\\": None})
+_AROUND = EDGES + "|\u2022\u00b7"
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n]*$", re.MULTILINE)
+
+
+def without_fences(text: str) -> str:
+    """Return ``text`` without the lines that open and close blocks of code."""
+    return _FENCE.sub("", text) if "```" in text or "~~~" in text else text
+
+
+def tidy(line: str) -> str:
+    """Return a line without markup in it and decoration around it."""
+    return line.translate(_MARKUP).strip(_AROUND)
+
+
+def id_alone(text: str) -> int | None:
+    """Return the id that ``text`` is, apart from decoration around it."""
+    found = _ID_ALONE.fullmatch(tidy(text))
+    return None if found is None else int(found[1])
+
+
+def id_given(value: object) -> int | None:
+    """Return the id that a value of a JSON document is: a whole number, or a text that names one."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    return id_alone(value) if isinstance(value, str) else None
+
+
+def takes_back(after: str, said: int, ids: Container[int]) -> bool:
+    """Return whether the text after an answer takes it back and gives the id of another in the list."""
+    turn = TAKEN_BACK.search(after)
+    if turn is None:
+        return False
+    return any(int(n) != said and int(n) in ids for n in _ANY_NUMBER.findall(after[turn.end() :]))
+
+
+def declines(text: str) -> bool:
+    """Return whether a text says that its speaker will not answer."""
+    return DECLINED.search(text) is not None or _WONT.search(text) is not None
+
+
+def leaves_open(text: str) -> bool:
+    """Return whether a text says that nothing decides, or leaves it to chance: which was not offered."""
+    return UNDECIDED.search(text) is not None or LEFT_TO_CHANCE.search(text) is not None
