@@ -27,6 +27,8 @@ _NOT_THE_DEMOS = (
     ("model_reply", "NOT scripted", "{count} replies of models are kept there"),
 )
 _MODELS = ("youngest-first", "always-left", "coin")
+_TASKS = ("choose-one", "rank-all")
+_CHOOSERS = {"waiting": "waiting-time", "planted": "prefers:gender=Female"}
 
 
 class DemoFailed(SurveyError):
@@ -103,6 +105,27 @@ STEPS = (
             "exchange experiment {out}/kidney-study1-years.toml --out {out}/years",
         ),
     ),
+    _Step(
+        title="Who gets the kidney out of a list? Made-up candidates; two scripts and people's weights rank them",
+        commands=(
+            "compare problems --problems 12 --candidates 10 --seed 1 --out {out}/problems.json",
+            *(
+                f"compare {task} {{out}}/problems.json --model scripted/{script} --shuffles 2 --repeats 3 "
+                f"--out {{out}}/{task}-{name}.jsonl"
+                for name, script in _CHOOSERS.items()
+                for task in _TASKS
+            ),
+            *(
+                f"compare {task} {{out}}/problems.json --weights {{out}}/weights.json "
+                "--mapping {examples}/policies/kidney-study1.toml --weights-draws 6 "
+                f"--out {{out}}/{task}-people.jsonl"
+                for task in _TASKS
+            ),
+            "compare fairness --problems {out}/problems.json "
+            + " ".join(f"{{out}}/{task}-{name}.jsonl" for name in (*_CHOOSERS, "people") for task in _TASKS)
+            + " --seed 1 --null-runs 40 --out {out}/allocation.json --report {out}/allocation.html",
+        ),
+    ),
 )
 
 
@@ -135,6 +158,7 @@ def demo(out: Path) -> None:
     click.secho(f"\nDone in {time.monotonic() - started:.0f} seconds.", bold=True)
     click.echo(f"The report: {(out / 'report.html').resolve()}")
     click.echo(f"The simulation: {(out / 'years' / 'report.html').resolve()}")
+    click.echo(f"The allocation: {(out / 'allocation.html').resolve()}")
     click.echo(f"The service: EQUIPOISE_STATE_DIR={shlex.quote(str(out))} {_own_name()} serve")
 
 
