@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,13 @@ PLAIN_SURVEY = {
 MODULES = sorted(p.relative_to(ROOT) for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
 
 
-def imports(module: Path, *, at_import_only: bool = False) -> Iterator[str]:
-    """Yield the dotted names that a module imports; ``a.b`` for ``from a import b``, too."""
+@cache
+def imports(module: Path, *, at_import_only: bool = False) -> tuple[str, ...]:
+    """Return the dotted names that a module imports; ``a.b`` for ``from a import b``, too."""
+    return tuple(_imports(module, at_import_only=at_import_only))
+
+
+def _imports(module: Path, *, at_import_only: bool) -> Iterator[str]:
     tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
     nodes = _top_level(tree) if at_import_only else ast.walk(tree)
     for node in nodes:

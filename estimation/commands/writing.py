@@ -40,13 +40,24 @@ def check_outputs(*outputs: tuple[str, Path | None], inputs: Iterable[Path | Non
             raise click.UsageError(f"{option}: {path} is {other}, too; name another file")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file (UTF-8); see :func:`write_bytes`."""
-    write_bytes(path, text.encode("utf-8"))
+def write_text(path: Path, text: str, *, owner_only: bool = False) -> None:
+    """Write a text file (UTF-8); see :func:`write_chunks`."""
+    write_bytes(path, text.encode("utf-8"), owner_only=owner_only)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, owner_only: bool = False) -> None:
+    """Write a file; see :func:`write_chunks`."""
+    write_chunks(path, (content,), owner_only=owner_only)
+
+
+def write_chunks(path: Path, chunks: Iterable[bytes], *, owner_only: bool = False) -> None:
     """Write a file so that an interrupted write leaves the old file, or none, but never half of one.
+
+    Parameters
+    ----------
+    owner_only
+        Nobody but the file's owner may ever read it, whatever the file was before. A device or a pipe stays what
+        it is.
 
     Raises
     ------
@@ -55,14 +66,19 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     # A device or a pipe, such as /dev/stdout, takes what it is given; replaced, it would be one no longer.
     if path.exists() and not path.is_file():
-        path.write_bytes(content)
+        with path.open("wb") as file:
+            file.writelines(chunks)
         return
     place = _place(path)
     # Several processes may write one file.
     partial = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
-        partial.write_bytes(content)
-        if place.exists():
+        partial.unlink(missing_ok=True)  # One that a killed process left behind keeps its own permissions.
+        # Opened for its owner alone, not narrowed afterwards: others would have had a moment to read it.
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if owner_only else 0o666)
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(chunks)
+        if place.exists() and not owner_only:
             partial.chmod(place.stat().st_mode)
         partial.replace(place)
     except OSError as error:

@@ -31,6 +31,15 @@ class Limits:
                 raise ValueError(f"{name} = {value}: allow at least 1, or leave it out")
 
 
+@dataclass(slots=True)
+class Pace:
+    """When what comes next may begin at the earliest, by the clock. Runs in a row share it."""
+
+    paused_until: float = float("-inf")
+    next_request: float = float("-inf")
+    next_tokens: float = float("-inf")
+
+
 @dataclass(frozen=True, slots=True)
 class Permit:
     """Leave to make one attempt; hand it back with :meth:`Limiter.leave`."""
@@ -53,6 +62,8 @@ class Limiter:
     limits
         Of requests and tokens per minute. Calls are spread evenly over the minute and wait for their turn; no
         minute sees more than the limit, but for one call where tokens are counted.
+    pace
+        Of earlier calls to the same model, if there were any; it is kept up.
     sleep, clock
         Waiting and the time waited by, in seconds.
     """
@@ -64,6 +75,7 @@ class Limiter:
         limits: Limits,
         sleep: Callable[[float], Awaitable[None]],
         clock: Callable[[], float],
+        pace: Pace | None = None,
     ) -> None:
         self._most = most
         self._allowed = float(min(START, most))
@@ -72,8 +84,7 @@ class Limiter:
         self._clock = clock
         self._under_way = 0
         self._era = 0
-        self._paused_until = float("-inf")
-        self._next_request = self._next_tokens = float("-inf")
+        self._pace = Pace() if pace is None else pace
         self._queue: deque[tuple[float, asyncio.Future[Permit]]] = deque()
         self._timer: asyncio.Task[None] | None = None
 
@@ -107,7 +118,7 @@ class Limiter:
         is_used = 2 * self._under_way >= self.allowed
         self._under_way -= 1
         if overload_seconds is not None:
-            self._paused_until = max(self._paused_until, self._clock() + overload_seconds)
+            self._pace.paused_until = max(self._pace.paused_until, self._clock() + overload_seconds)
             if permit.era == self._era:
                 self._allowed = max(1.0, self._allowed / 2)
                 self._era += 1
@@ -122,7 +133,7 @@ class Limiter:
         while self._queue and self._under_way < self.allowed:
             tokens, turn = self._queue[0]
             now = self._clock()
-            until = max(self._paused_until, self._next_request, self._next_tokens)
+            until = max(self._pace.paused_until, self._pace.next_request, self._pace.next_tokens)
             if turn.done():
                 self._queue.popleft()  # Whoever waited was cancelled.
                 continue
@@ -133,9 +144,9 @@ class Limiter:
             self._queue.popleft()
             self._under_way += 1
             if self._limits.requests_per_minute is not None:
-                self._next_request = now + _MINUTE / self._limits.requests_per_minute
+                self._pace.next_request = now + _MINUTE / self._limits.requests_per_minute
             if self._limits.tokens_per_minute is not None:
-                self._next_tokens = now + _MINUTE * tokens / self._limits.tokens_per_minute
+                self._pace.next_tokens = now + _MINUTE * tokens / self._limits.tokens_per_minute
             turn.set_result(Permit(era=self._era))
 
     async def _admit_after(self, seconds: float) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from llm_compare.asking.limiter import Limits
 from llm_compare.errors import CannotAsk, UnsupportedSetting
 from llm_compare.prompting.call import Settings, is_scripted
 from llm_compare.prompting.plan import AttributeOrders, attribute_orders, plan_requests
@@ -128,6 +129,11 @@ class RunLimits:
     tokens_per_minute: int | None = None
     concurrency: int = 8
     timeout_seconds: float = 60.0
+
+    @property
+    def per_minute(self) -> Limits:
+        """What a minute must not see more of."""
+        return Limits(requests_per_minute=self.requests_per_minute, tokens_per_minute=self.tokens_per_minute)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
 from llm_compare.asking.attempts import ABANDONED, ATTEMPTS, FailedCall, delay_before_next
 from llm_compare.asking.keeper import Keeper
-from llm_compare.asking.limiter import Limiter, Limits
+from llm_compare.asking.limiter import Limiter, Limits, Pace
 from llm_compare.asking.spending import Budget, tokens_counted
 from llm_compare.prompting.call import Call
 from llm_compare.prompting.request import CallT
@@ -31,6 +31,8 @@ GRACE_SECONDS = 30.0
 """After an interrupt, replies to calls in flight are waited for so long: they are paid for."""
 
 
+Paces: TypeAlias = dict[tuple[str, str | None], Pace]
+"""By model and address."""
 AskedT = TypeVar("AskedT", bound=Call, contravariant=True)
 
 
@@ -96,6 +98,7 @@ def ask(
     rng: np.random.Generator,
     concurrency: int = 8,
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    paces: Paces | None = None,
     budget: Budget | None = None,
     max_calls: int | None = None,
     on_reply: Callable[[CallT, Reply], None] = lambda request, reply: None,
@@ -122,6 +125,8 @@ def ask(
         Most calls in flight at a time. There may be fewer: see :class:`Limiter`.
     limits
         Requests and tokens per minute, for each model.
+    paces
+        How far earlier runs went into the limits, which is kept up: give runs in a row the same, empty at first.
     budget
         Most money for this run. It holds one price, so all requests must be to the same model; afterwards its
         ``spent_usd`` says what the run took. Several models share a budget by giving each what is left.
@@ -163,6 +168,7 @@ def ask(
         rng=rng,
         concurrency=concurrency,
         limits=limits,
+        paces={} if paces is None else paces,
         budget=budget,
         worst_cases=worst_cases,
         on_kept=keep,
@@ -200,6 +206,7 @@ class _Run(Generic[CallT]):
         rng: np.random.Generator,
         concurrency: int,
         limits: Limits,
+        paces: Paces,
         budget: Budget | None,
         worst_cases: dict[tuple[str, int], float],
         on_kept: Callable[[CallT, Reply], None],
@@ -216,6 +223,7 @@ class _Run(Generic[CallT]):
         self._rng = rng
         self._concurrency = min(concurrency, len(todo))
         self._limits = limits
+        self._paces = paces
         self._limiters: dict[tuple[str, str | None], Limiter] = {}
         self._budget = budget
         self._worst_cases = worst_cases
@@ -375,7 +383,11 @@ class _Run(Generic[CallT]):
         asked = (request.model, request.api_base)
         if asked not in self._limiters:
             self._limiters[asked] = Limiter(
-                most=self._concurrency, limits=self._limits, sleep=self._sleep, clock=self._clock
+                most=self._concurrency,
+                limits=self._limits,
+                pace=self._paces.setdefault(asked, Pace()),
+                sleep=self._sleep,
+                clock=self._clock,
             )
         return self._limiters[asked]
 

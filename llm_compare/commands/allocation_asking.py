@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -30,15 +29,11 @@ from llm_compare.commands.allocation_shown import (
 from llm_compare.commands.plan_shown import CallPlan, is_agreed, known_price
 
 if TYPE_CHECKING:
-    from click._termui_impl import ProgressBar
-
     from llm_compare.allocation.problems.problem import Problem, ProblemSet
     from llm_compare.allocation.trials.conversation import Addressee, Put
     from llm_compare.allocation.trials.trial import Task, TrialCall
     from llm_compare.asking.run import Answerer
     from llm_compare.asking.spending import Price
-    from llm_compare.prompting.call import Call
-    from llm_compare.replies.reply import Reply
     from llm_compare.replies.store import Sessions
 
 
@@ -220,25 +215,11 @@ def _put(
     import numpy as np
 
     from llm_compare.allocation.trials.conversation import put
-    from llm_compare.asking.limiter import Limits
-    from llm_compare.commands.ask_report import Progress
+    from llm_compare.commands.ask_report import progress_shown
     from llm_compare.commands.failures import FailureNotes
 
     limits = options.calls.limits
-    progress = Progress()
-    bar: ProgressBar[int]
-
-    def note(_: Call, reply: Reply) -> None:
-        progress.note(reply)
-        bar.update(1)
-
-    with click.progressbar(
-        length=plan.to_ask,
-        label=f"Asking {plan.asked.name}",
-        file=sys.stderr,
-        hidden=plan.to_ask == 0,
-        item_show_func=lambda _: progress.words(),
-    ) as bar:
+    with progress_shown(plan.asked.name, plan.to_ask) as note:
         return put(
             sessions,
             plan.trials,
@@ -247,11 +228,9 @@ def _put(
             # Of two runs at once on one store, the same order would have both make the same calls.
             rng=np.random.default_rng(options.seed if plan.scripted else None),
             concurrency=limits.concurrency,
-            limits=Limits(
-                requests_per_minute=limits.requests_per_minute, tokens_per_minute=limits.tokens_per_minute
-            ),
+            limits=limits.per_minute,
             budget=plan.budget(limits.budget_usd),
             max_calls=limits.max_calls,
-            on_reply=note,
+            on_reply=lambda _, reply: note(reply),
             on_failed_attempt=FailureNotes().note,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +11,11 @@ import click
 from llm_compare.commands.ask_options import AskOptions, how_it_is_carried_out, protocol_of, what_is_asked
 
 if TYPE_CHECKING:
-    from click._termui_impl import ProgressBar
-
     from llm_compare.asking.protocol import AskedModel, Protocol
     from llm_compare.asking.run import Answerer, Asked
     from llm_compare.asking.spending import Budget
     from llm_compare.commands.plan_shown import ModelPlan
     from llm_compare.prompting.request import Request
-    from llm_compare.replies.reply import Reply
     from llm_compare.replies.store import Sessions
     from survey.design import Comparison, StudyDesign
 
@@ -209,26 +205,12 @@ def _ask_one(
 ) -> Asked:
     import numpy as np
 
-    from llm_compare.asking.limiter import Limits
     from llm_compare.asking.run import ask as ask_all
-    from llm_compare.commands.ask_report import Progress
+    from llm_compare.commands.ask_report import progress_shown
     from llm_compare.commands.failures import FailureNotes
 
     limits = protocol.limits
-    progress = Progress()
-    bar: ProgressBar[int]
-
-    def note(_: Request, reply: Reply) -> None:
-        progress.note(reply)
-        bar.update(1)
-
-    with click.progressbar(
-        length=plan.to_ask,
-        label=f"Asking {plan.asked.name}",
-        file=sys.stderr,
-        hidden=plan.to_ask == 0,
-        item_show_func=lambda _: progress.words(),
-    ) as bar:
+    with progress_shown(plan.asked.name, plan.to_ask) as note:
         return ask_all(
             sessions,
             plan.requests,
@@ -236,12 +218,10 @@ def _ask_one(
             # Of two runs at once on one store, the same order would have both make the same calls.
             rng=np.random.default_rng(protocol.seed) if plan.scripted else np.random.default_rng(),
             concurrency=limits.concurrency,
-            limits=Limits(
-                requests_per_minute=limits.requests_per_minute, tokens_per_minute=limits.tokens_per_minute
-            ),
+            limits=limits.per_minute,
             budget=budget,
             max_calls=None if limits.max_calls is None else plan.to_ask,
-            on_reply=note,
+            on_reply=lambda _, reply: note(reply),
             on_failed_attempt=FailureNotes().note,
         )
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
+
     from llm_compare.asking.protocol import Protocol
     from llm_compare.asking.run import Asked
     from llm_compare.commands.plan_shown import ModelPlan
@@ -48,6 +52,26 @@ class Progress:
         rate = f"{self._calls / seconds:.1f}/s, " if seconds > 0 else ""
         spent = f", {self._usd:.2f} USD" if self._is_priced else ""
         return f"{rate}{self._failed} failed{spent}"
+
+
+@contextmanager
+def progress_shown(asked: str, to_ask: int) -> Iterator[Callable[[Reply], None]]:
+    """Show how far a run has come on standard error, where anything is asked; give what notes a reply."""
+    progress = Progress()
+    bar: ProgressBar[int]
+    with click.progressbar(
+        length=to_ask,
+        label=f"Asking {asked}",
+        file=sys.stderr,
+        hidden=to_ask == 0,
+        item_show_func=lambda _: progress.words(),
+    ) as bar:
+
+        def note(reply: Reply) -> None:
+            progress.note(reply)
+            bar.update(1)
+
+        yield note
 
 
 def report(

@@ -12,7 +12,8 @@ from llm_compare.commands.allocation_options import AllocationOptions, choice_op
 
 @click.command(
     "choose-one",
-    epilog="Example: equipoise compare choose-one problems.json --model scripted/random --out choose_one.jsonl",
+    epilog="\b\nExample:\n  equipoise compare choose-one problems.json "
+    "--model scripted/random --out choose_one.jsonl",
 )
 @choice_options
 @click.pass_context

@@ -31,6 +31,12 @@ _FEWEST_PERMUTATIONS = 99
     type=click.Path(path_type=Path),
     help="choose_one.csv: people's answers to the same problems in a survey.",
 )
+@click.option(
+    "--waiting-list",
+    "list_path",
+    type=click.Path(path_type=Path),
+    help="waiting_list.json of 'compare waiting-list': a section of its own.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write allocation.json here.")
 @click.option("--report", "report_path", type=click.Path(path_type=Path), help="Write allocation.html here.")
 @click.option(
@@ -75,6 +81,7 @@ def fairness_command(
     trials: tuple[Path, ...],
     problems_path: Path | None,
     people_path: Path | None,
+    list_path: Path | None,
     out: Path | None,
     report_path: Path | None,
     from_path: Path | None,
@@ -98,19 +105,20 @@ def fairness_command(
     from llm_compare.allocation.report.allocation_file import read_allocation, write_allocation
     from llm_compare.allocation.report.page import render
 
-    inputs = [*trials, people_path, problems_path, from_path]
+    inputs = [*trials, people_path, problems_path, list_path, from_path]
     check_outputs(("--out", out), ("--report", report_path), inputs=inputs)
     source = None
     if from_path is not None:
-        if trials or people_path or problems_path or out:
+        if trials or people_path or problems_path or list_path or out:
             raise click.UsageError(
-                "--from renders an allocation.json again; it takes no trials, --problems, --people or --out"
+                "--from renders an allocation.json again; it takes no trials, --problems, --people, "
+                "--waiting-list or --out"
             )
         record = read_allocation(from_path)
         source = (from_path.name, file_hash(from_path))
     else:
         record = _measure(
-            trials, problems_path, people_path, seed, permutations, null_runs, groupings, repair
+            trials, problems_path, people_path, list_path, seed, permutations, null_runs, groupings, repair
         )
         if out is not None:
             write_allocation(out, record)
@@ -127,6 +135,7 @@ def _measure(
     trials: Sequence[Path],
     problems_path: Path | None,
     people_path: Path | None,
+    list_path: Path | None,
     seed: int,
     n_permutations: int,
     n_null_runs: int,
@@ -137,6 +146,7 @@ def _measure(
     from exchange.commands.stopping import ProgressLine
     from llm_compare.allocation.problems.problems_file import read_problems
     from llm_compare.allocation.report.compared import compare_respondents
+    from llm_compare.allocation.report.waiting_list_part import waiting_list_part
     from llm_compare.allocation.trials.reading import Repair
 
     if problems_path is None or not (trials or people_path):
@@ -152,6 +162,8 @@ def _measure(
     inputs |= {f"trials {i}": path for i, path in enumerate(trials, start=1)}
     if people_path is not None:
         inputs["people"] = people_path
+    if list_path is not None:
+        inputs["waiting list"] = list_path
     settings: dict[str, object] = {
         "seed": seed,
         "permutations": n_permutations,
@@ -159,6 +171,8 @@ def _measure(
         "groupings": list(own),
         "repair": repair,
     }
+    # Read first: a wrong file shall not be found after minutes of computing.
+    part = None if list_path is None else waiting_list_part(list_path)
     line = ProgressLine(all_lines=False)
     compared = compare_respondents(
         problems,
@@ -171,7 +185,7 @@ def _measure(
         on_progress=line,
     )
     line.close()
-    return compared.record(make_manifest(inputs, settings))
+    return {**compared.record(make_manifest(inputs, settings)), "waiting_list": part}
 
 
 def _files(
@@ -187,11 +201,11 @@ def _files(
 
 
 def _show(record: Record, written: Sequence[Path]) -> None:
-    from llm_compare.allocation.report.shown import KIND_TAGS
+    from llm_compare.allocation.report.shown import tag_of
     from llm_compare.allocation.report.summary import sentences
 
     for respondent in record["respondents"]:
-        click.echo(f"{respondent['name']} ({KIND_TAGS[respondent['kind']]})")
+        click.echo(f"{respondent['name']} ({tag_of(respondent)})")
         for sentence in sentences(respondent):
             click.echo(f"  {sentence}")
     for path in written:

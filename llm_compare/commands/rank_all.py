@@ -12,7 +12,8 @@ from llm_compare.commands.allocation_options import AllocationOptions, choice_op
 
 @click.command(
     "rank-all",
-    epilog="Example: equipoise compare rank-all problems.json --model scripted/waiting-time --out rank_all.jsonl",
+    epilog="\b\nExample:\n  equipoise compare rank-all problems.json "
+    "--model scripted/waiting-time --out rank_all.jsonl",
 )
 @choice_options
 @click.pass_context

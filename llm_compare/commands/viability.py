@@ -12,7 +12,8 @@ from llm_compare.commands.allocation_options import AllocationOptions, viability
 
 @click.command(
     "viability",
-    epilog="Example: equipoise compare viability problems.json --model scripted/criteria --out viability.jsonl",
+    epilog="\b\nExample:\n  equipoise compare viability problems.json "
+    "--model scripted/criteria --out viability.jsonl",
 )
 @viability_options
 @click.pass_context

@@ -43,7 +43,7 @@ def _number(name: str, kind: Any, default: float, words: str) -> Callable[[Any],
 
 @click.command(
     "waiting-list",
-    epilog="Example: equipoise compare waiting-list --model scripted/youngest-first --out waiting_list.json",
+    epilog="\b\nExample:\n  equipoise compare waiting-list --model scripted/youngest-first --out waiting_list.json",
 )
 @whom_options
 @click.option(
@@ -124,7 +124,11 @@ def _carry_out(ctx: click.Context, options: ListOptions) -> None:
     policy = policy_ranker(options)
     with open_store() as sessions:
         for model in dict.fromkeys(options.against):
-            courses.append(asked_course(sessions, options, world, script(model)).course)
+            scripted = asked_course(sessions, options, world, script(model))
+            if not scripted.course.is_complete:
+                scripted.say_why()
+                ctx.exit(1)
+            courses.append(scripted.course)
         if policy is not None:
             courses.append(course_of(options, world, options.policy, policy))
         stopped: Asked | None = None
@@ -142,7 +146,7 @@ def _carry_out(ctx: click.Context, options: ListOptions) -> None:
             groupings=tuple(dict.fromkeys(options.groupings)),
             seed=options.seed,
         )
-        write_text(options.out, waiting_list_text(record))
+        write_text(options.out, waiting_list_text(record), owner_only=world.is_restricted)
         _show(options, record)
     if stopped is not None:
         stopped.say_why()

@@ -151,12 +151,12 @@ def asked_course(
     *,
     max_calls: int | None = None,
 ) -> Asked:
-    """Put every kidney to a model or script; what is stored is not asked again."""
+    """Put every kidney to a model or script, until a run is stopped; what is stored is not asked again."""
     import numpy as np
 
     from llm_compare.allocation.trials.conversation import answered, put
     from llm_compare.allocation.trials.trial import Task
-    from llm_compare.asking.limiter import Limits
+    from llm_compare.asking.run import Ending, Paces
     from llm_compare.asking.spending import estimate
     from llm_compare.commands.allocation_asking import make_answerers
     from llm_compare.commands.failures import FailureNotes
@@ -169,10 +169,14 @@ def asked_course(
     budget = plan.budget(limits.budget_usd)
     rng = np.random.default_rng(options.seed if plan.scripted else None)
     notes = FailureNotes()
-    made, last = 0, None
+    paces: Paces = {}
+    made = 0
+    last: Put | None = None
 
     def rank(trials: Sequence[Trial]) -> Sequence[Read | None]:
         nonlocal made, last
+        if last is not None and last.ending is not Ending.COMPLETE:
+            return [None] * len(trials)  # An interrupt may have come while the kidney's last replies did.
         last = put(
             sessions,
             trials,
@@ -180,9 +184,8 @@ def asked_course(
             make_answerer,
             rng=rng,
             concurrency=limits.concurrency,
-            limits=Limits(
-                requests_per_minute=limits.requests_per_minute, tokens_per_minute=limits.tokens_per_minute
-            ),
+            limits=limits.per_minute,
+            paces=paces,
             budget=budget,
             max_calls=None if max_calls is None else max_calls - made,
             on_failed_attempt=notes.note,

@@ -59,5 +59,11 @@ def _points(estimate: Mapping[str, Any]) -> str:
     """Return a difference of shares in percentage points, with its interval."""
     value, low, high = (estimate[part] for part in ("value", "low", "high"))
     if low is None or high is None:
-        return f"{100 * value:+.0f} points (no interval: {estimate['reason']})"
-    return f"{100 * value:+.0f} points [{100 * low:+.0f}, {100 * high:+.0f}]"
+        return f"{_signed(value)} points (no interval: {estimate['reason']})"
+    return f"{_signed(value)} points [{_signed(low)}, {_signed(high)}]"
+
+
+def _signed(share: float) -> str:
+    """Return a share in points with its sign; what rounds to 0 has none."""
+    whole = round(100 * share)
+    return f"{whole:+d}" if whole else "0"

@@ -10,7 +10,7 @@ import numpy as np
 
 from llm_compare.asking.attempts import FailedCall
 from llm_compare.asking.limiter import Limits
-from llm_compare.asking.run import Answerer, Asked, ask
+from llm_compare.asking.run import Answerer, Asked, Ending, Paces, ask
 from llm_compare.asking.spending import Budget
 from llm_compare.participation.model_participant import Given, Group, ModelParticipant
 from llm_compare.participation.store import Study, draw_on, enroll, given_by
@@ -112,6 +112,7 @@ def take(
 
     with sessions() as session:
         participants = enroll(session, study, group, count, now=now)
+    paces: Paces = {}
     while True:
         asked = ask(
             sessions,
@@ -120,6 +121,7 @@ def take(
             rng=rng,
             concurrency=concurrency,
             limits=limits,
+            paces=paces,
             budget=budget,
             max_calls=None if max_calls is None else max(max_calls - made, 0),
             on_reply=count_and_tell,
@@ -131,6 +133,8 @@ def take(
             if not draw_on(session, study, group, count):
                 break
             participants = enroll(session, study, group, count, now=now)
+        if asked.ending is not Ending.COMPLETE:
+            break  # An interrupt came while the last replies did.
     with sessions() as session:
         given = given_by(session, participants)
     return Taken(participants=participants, given=given, asked=asked, made=made)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from enum import StrEnum
+from typing import Any, TypeAlias, TypeVar
 
 Kinds: TypeAlias = tuple[type, ...]
 """Python types that a value may have; ``float`` takes whole numbers, too, and nothing takes a bool for a number."""
@@ -32,6 +33,17 @@ _CALLED: Mapping[type, str] = {
 
 class BadRecord(ValueError):
     """A part that is missing, unknown or of the wrong kind; the message names it."""
+
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def word_of(kind: type[_Word], word: str, where: str) -> _Word:
+    """Return the member of a closed set that ``word`` names, else raise :class:`BadRecord`."""
+    try:
+        return kind(word)
+    except ValueError:
+        raise BadRecord(f"{where}: is '{word}', not one of {', '.join(kind)}") from None
 
 
 def checked(record: object, parts: Mapping[str, Kinds], where: str = "") -> dict[str, Any]:

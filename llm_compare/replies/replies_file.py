@@ -11,9 +11,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from estimation.commands.writing import write_chunks
 from llm_compare.errors import BadReplies
 from llm_compare.prompting.call import is_scripted
 from llm_compare.replies.record import LIST, TEXT, WHOLE, YES_OR_NO, BadRecord, Kinds, checked
@@ -75,12 +77,9 @@ class ReplyFile:
 
 def write_replies(path: Path, file: ReplyFile) -> None:
     """Write ``path`` whole or not at all. The same replies give the same bytes."""
-    draft = path.with_name(path.name + ".part")
     # ASCII, because a reply may hold half a surrogate pair, which UTF-8 cannot.
-    with draft.open("w", encoding="ascii", newline="\n") as out:
-        out.write(json.dumps(_header_document(file)) + "\n")
-        out.writelines(json.dumps(line_document(r)) + "\n" for r in file.replies)
-    draft.replace(path)
+    lines = chain((_header_document(file),), (line_document(r) for r in file.replies))
+    write_chunks(path, (f"{json.dumps(line)}\n".encode("ascii") for line in lines))
 
 
 def read_replies(path: Path) -> ReplyFile:

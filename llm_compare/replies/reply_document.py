@@ -7,11 +7,19 @@ from typing import Any
 from llm_compare.prompting.call import is_scripted
 from llm_compare.replies.parsing import PARSER, parse
 from llm_compare.replies.reply import RecordedReply
+from llm_compare.replies.reply_parts import parts_of
+
+_BEFORE_THE_TIME = (
+    "finish_reason", "refusal", "reasoning", "first_token", "returned_model", "system_fingerprint", "tokens_in",
+    "tokens_out", "tokens_reasoning", "cost_usd", "seconds",
+)  # fmt: skip
+_AFTER_THE_TIME = ("attempts", "asked_at", "error", "response")
 
 
 def line_document(recorded: RecordedReply) -> dict[str, Any]:
     """Return everything about a call and its reply, in the newest version of the format."""
     request, reply = recorded.request, recorded.reply
+    parts = parts_of(reply)
     parsed = parse(reply, request.labels, request.variant.answer_format)
     return {
         "request_key": request.key,
@@ -33,28 +41,13 @@ def line_document(recorded: RecordedReply) -> dict[str, Any]:
         "side_order": request.side_order.value,
         "attribute_order": list(request.attribute_order),
         "indecision_offered": request.indecision_offered,
-        "reply": reply.content,
+        "reply": parts["content"],
         "outcome": parsed.outcome.value,
         "choice": None if parsed.choice is None else parsed.choice.value,
         "shares": None if parsed.shares is None else list(parsed.shares),
         "rule": parsed.rule.value,
         "parser": PARSER,
-        "finish_reason": reply.finish_reason,
-        "refusal": reply.refusal,
-        "reasoning": reply.reasoning,
-        "first_token": None if reply.first_token is None else dict(reply.first_token),
-        "returned_model": reply.returned_model,
-        "system_fingerprint": reply.system_fingerprint,
-        "tokens_in": reply.tokens_in,
-        "tokens_out": reply.tokens_out,
-        "tokens_reasoning": reply.tokens_reasoning,
-        "cost_usd": reply.cost_usd,
-        "seconds": reply.seconds,
+        **{name: parts[name] for name in _BEFORE_THE_TIME},
         "seconds_missing": recorded.seconds_missing,
-        "attempts": reply.attempts,
-        "asked_at": None if reply.asked_at is None else reply.asked_at.isoformat(timespec="milliseconds"),
-        "error": None
-        if reply.error is None
-        else {"kind": reply.error.kind, "status": reply.error.status, "message": reply.error.message},
-        "response": reply.response,
+        **{name: parts[name] for name in _AFTER_THE_TIME},
     }

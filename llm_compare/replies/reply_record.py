@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from llm_compare.prompting.call import Settings
 from llm_compare.prompting.labels import Labels, Option
@@ -35,8 +33,10 @@ from llm_compare.replies.record import (
     Kinds,
     checked,
     checked_items,
+    word_of,
 )
-from llm_compare.replies.reply import Failure, RecordedReply, Reply
+from llm_compare.replies.reply import RecordedReply, Reply
+from llm_compare.replies.reply_parts import REPLY_PARTS, reply_of
 from survey.answers import Choice
 from survey.design import Attribute, Profile, make_profile
 
@@ -101,7 +101,6 @@ _SETTINGS: Mapping[str, Kinds] = {
 _LABELS_1: Mapping[str, Kinds] = {"left": TEXT, "right": TEXT, "indecision": MAYBE_TEXT}
 _OPTION: Mapping[str, Kinds] = {"mark": TEXT, "name": TEXT, "choice": TEXT}
 _PROFILE: Mapping[str, Kinds] = {"name": TEXT, "values": TABLE}
-_FAILURE: Mapping[str, Kinds] = {"kind": TEXT, "status": MAYBE_WHOLE, "message": TEXT}
 _VARIANT: Mapping[str, Kinds] = {
     "name": TEXT,
     "framing": TEXT,
@@ -182,7 +181,7 @@ class LineReader:
 
         def make(given: dict[str, Any]) -> Message:
             given = checked(given, _MESSAGE, where)
-            return Message(role=_one_of(Speaker, given["role"], f"{where}.role"), content=given["content"])
+            return Message(role=word_of(Speaker, given["role"], f"{where}.role"), content=given["content"])
 
         return self._once("message", document, make)  # type: ignore[no-any-return]
 
@@ -223,15 +222,6 @@ class LineReader:
 # Version 1 offered indecision last.
 _BEFORE_VARIANTS = Variant(name="before variants", indecision_place=IndecisionPlace.LAST)
 
-_Word = TypeVar("_Word", bound=StrEnum)
-
-
-def _one_of(kind: type[_Word], word: str, where: str) -> _Word:
-    try:
-        return kind(word)
-    except ValueError:
-        raise BadRecord(f"{where}: is '{word}', not one of {', '.join(kind)}") from None
-
 
 def _settings(given: dict[str, Any]) -> Settings:
     whole = dict.fromkeys(_SETTINGS) | given
@@ -244,58 +234,24 @@ def _labels_1(given: dict[str, Any]) -> Labels:
 
 
 def _option(given: dict[str, Any]) -> Option:
-    choice = _one_of(Choice, given["choice"], "labels.choice")
+    choice = word_of(Choice, given["choice"], "labels.choice")
     return Option(mark=given["mark"], name=given["name"], choice=choice)
 
 
 def _reply(line: dict[str, Any]) -> Reply:
-    failure = line["error"]
-    if failure is not None:
-        failure = Failure(**checked(failure, _FAILURE, "error"))
-    first_token = line.get("first_token")
-    if first_token is not None:
-        checked_items(list(first_token.values()), (float, int), "first_token")
-    return Reply(
-        content=line["reply"],
-        finish_reason=line["finish_reason"],
-        refusal=line["refusal"],
-        returned_model=line["returned_model"],
-        system_fingerprint=line["system_fingerprint"],
-        tokens_in=line["tokens_in"],
-        tokens_out=line["tokens_out"],
-        tokens_reasoning=line.get("tokens_reasoning"),
-        reasoning=line.get("reasoning"),
-        first_token=first_token,
-        response=line.get("response"),
-        cost_usd=line["cost_usd"],
-        seconds=line["seconds"],
-        attempts=line["attempts"],
-        asked_at=_moment(line["asked_at"]),
-        error=failure,
-    )
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadRecord(f"asked_at: '{text}' is no date and time") from None
-    if moment.tzinfo is None:
-        raise BadRecord(f"asked_at: '{text}' does not say its time zone")
-    return moment
+    # Version 1 had fewer parts.
+    return reply_of({name: line.get(name) for name in REPLY_PARTS} | {"content": line["reply"]})
 
 
 def _variant(given: dict[str, Any], paraphrase: Paraphrase | None = None) -> Variant:
     return Variant(
         name=given["name"],
-        framing=_one_of(Framing, given["framing"], "variant.framing"),
+        framing=word_of(Framing, given["framing"], "variant.framing"),
         persona=given["persona"],
-        answer_format=_one_of(AnswerFormat, given["answer_format"], "variant.answer_format"),
-        indecision=_one_of(IndecisionOffer, given["indecision"], "variant.indecision"),
+        answer_format=word_of(AnswerFormat, given["answer_format"], "variant.answer_format"),
+        indecision=word_of(IndecisionOffer, given["indecision"], "variant.indecision"),
         language=given["language"],
         paraphrase=paraphrase,
-        marks=_one_of(Marks, given["marks"], "variant.marks"),
-        indecision_place=_one_of(IndecisionPlace, given["indecision_place"], "variant.indecision_place"),
+        marks=word_of(Marks, given["marks"], "variant.marks"),
+        indecision_place=word_of(IndecisionPlace, given["indecision_place"], "variant.indecision_place"),
     )

@@ -27,6 +27,8 @@ class Figure:
 
     picture: Picture
     table: Table
+    folded: str = ""
+    """What a reader opens to see both; empty if the picture is seen at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class Points:
     """A list of sentences."""
 
     sentences: tuple[str, ...]
+    folded: str = ""
+    """What a reader opens to see them; empty if they are seen at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from estimation.commands.writing import write_text
+from estimation.commands.writing import write_chunks, write_text
 
 
 def test_a_written_file_holds_the_text_and_leaves_nothing_beside_it(tmp_path):
@@ -64,3 +64,22 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     finally:
         os.close(read)
         os.close(write)
+
+
+def test_a_file_for_its_owner_alone_is_never_readable_by_others(tmp_path):
+    path = tmp_path / "records.json"
+    path.write_text("old", encoding="utf-8")
+    path.chmod(0o644)
+    (tmp_path / f".records.json.{os.getpid()}.part").write_text("left behind", encoding="utf-8")
+    modes = []
+
+    def chunks():
+        yield b"one "
+        modes.extend(stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir() if p != path)
+        yield b"two"
+
+    write_chunks(path, chunks(), owner_only=True)
+    assert modes == [0o600]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_bytes() == b"one two"
+    assert list(tmp_path.iterdir()) == [path]

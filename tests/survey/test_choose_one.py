@@ -125,6 +125,10 @@ def candidates_shown(one: Any) -> list[str]:
     return re.findall(r'type="radio" name="choice" value="(\w+)"', one.page.text)
 
 
+def task_shown(one: Any) -> str:
+    return re.findall(r'name="task" value="([^"]+)"', one.page.text)[0]
+
+
 # --- the design ----------------------------------------------------------------------------------------
 
 
@@ -297,6 +301,41 @@ def test_nobody_else_can_be_chosen(
 ) -> None:
     assert first_problem(visit, app).sends("/choose", choice=choice).page.status_code == 400
     assert rows(sqlite_engine, ChoiceTaskAnswerRow) == []
+
+
+def test_nobody_can_answer_for_somebody_else(
+    app: Flask, visit: Visit, study: StudyRow, sqlite_engine: Engine
+) -> None:
+    one, other = first_problem(visit, app), first_problem(visit, app)
+    one.sends("/choose", choice=candidates_shown(one)[0], task=task_shown(other))
+    assert one.page.status_code in (400, 403, 404)
+    assert rows(sqlite_engine, ChoiceTaskAnswerRow) == []
+
+
+def test_what_the_design_says_is_shown_as_text_and_never_as_markup(
+    app: Flask,
+    visit: Visit,
+    sqlite_engine: Engine,
+    add_open_study: Callable[..., StudyRow],
+    choosing_design: str,
+) -> None:
+    attack = "<script>alert(1)</script>"
+    text = choosing_design
+    for plain in ("Who gets it?", "All of them wait.", "Blood type", "Age (years)", "Yes, she does"):
+        assert plain in text
+        text = text.replace(plain, f"{plain} {attack}")
+    text = text.replace('resource = ["O"]', f'resource = ["O {attack}"]')
+    text = text.replace(
+        "problems_per_respondent = 2", f'problems_per_respondent = 3\ncandidate_label = "{{id}} {attack}"'
+    )
+    add_open_study(sqlite_engine, text)
+    one = first_problem(visit, app)
+    seen = 0
+    for _ in range(3):
+        assert "<script>alert" not in one.page.text
+        seen += one.page.text.count("&lt;script&gt;alert(1)")
+        one.sends("/choose", choice=candidates_shown(one)[0])
+    assert seen > 20
 
 
 def test_a_problem_sent_twice_keeps_the_first_choice(

@@ -260,7 +260,7 @@ def _row(
     chance: float | None,
     tests: Sequence[GroupTest],
 ) -> GroupOutcome:
-    if len(groups.names) == 2 and g == 0:
+    if g == 0 and _two_sides(groups):
         tests = [t for t in tests if t.method is Method.PAPER_MIXED]
     return GroupOutcome(
         group=groups.names[g],
@@ -283,7 +283,7 @@ def _measure(
 ) -> MeasureTests:
     p = _number(permuted.p_any)
     found = list(notes)
-    if len(groups.names) == 2:
+    if _two_sides(groups):
         found.append(_OTHER_SIDE)
     unknown = int(np.count_nonzero(groups.code < 0))
     if unknown:
@@ -300,6 +300,11 @@ def _measure(
         ),
         notes=tuple(found),
     )
+
+
+def _two_sides(groups: Groups) -> bool:
+    """Return whether two groups make up all pools; with candidates of neither they differ like any others."""
+    return len(groups.names) == 2 and bool((groups.code >= 0).all())
 
 
 def _small(groups: Groups, g: int) -> str:

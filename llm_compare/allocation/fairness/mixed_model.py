@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ from llm_compare.allocation.fairness.outcomes import Array, Estimate, Ints
 ALIKE = 1e-10
 """Below this share of all variation there is none."""
 _MOST_RATIO = 1e6
+_STARTS = (1e-3, 1e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
+"""Ratios of variances among which a search for two of them begins."""
 _NO_ROWS = "no trial tells the group from others"
 
 
@@ -257,7 +260,8 @@ def _best(cells: _Cells, present: NDArray[np.bool_], *, with_cells: bool) -> _Fi
     tried = [at(0.0, 0.0), along(lambda ratio: at(ratio, 0.0))]
     if with_cells:
         tried.append(along(lambda ratio: at(0.0, ratio)))
-        start = np.log([max(tried[1].problem, 1e-3), max(tried[2].cell, 1e-3)])
+        # The two alone do not tell where both are best: from there a search can end on the edge, at a worse fit.
+        start = np.log(min(product(_STARTS, repeat=2), key=lambda ratios: at(*ratios).criterion))
 
         def both(x: Array) -> float:
             return at(float(np.exp(x[0])), float(np.exp(x[1]))).criterion

@@ -4,6 +4,12 @@ The 95 % interval is value ± t x standard error, with t of P - 1 degrees of fre
 the draws times sqrt(P / (P - 1)), which for a mean over problems is its textbook interval. Not the draws' own
 quantiles: those are too narrow for few problems, and a distance is larger in draws than in what was drawn from.
 
+Intervals are approximate. In simulations (Plackett-Luce respondents with favorites, 15 trials of each of 20
+problems, 400 studies) those of a group's share less its pool share held the truth in 95 % of studies for a group
+of 41 % of the pool and in 92 % for one of 9 %; with 5 problems in 93 and 80 to 89 %. Where errors are rare, as of
+nearly perfect answers to 25 viability pairs, they hold it in 86 to 95 %. They take problems as independent: where
+the same person answers several, they are too narrow if people differ in whom they favor.
+
 References
 ----------
 Cameron, Gelbach and Miller (2008), Rev. Econ. Stat. 90 (few clusters, t quantiles); Hesterberg (2015), Am. Stat. 69
@@ -29,6 +35,8 @@ that is not defined."""
 
 # What differs by less between draws is rounding, not variation.
 _NO_VARIATION = 1e-12
+# Where a few are alike, the rule of three says no more than that anything may be.
+_MOST_EXCEPTIONS = 0.3
 # A number that is not defined in more than this share of draws gets no interval.
 _MOST_UNDEFINED = 0.2
 
@@ -45,7 +53,7 @@ def over_problems(
     """Return each number of ``statistic`` with its 95 % interval.
 
     Where no draw differs, up to 3/P of all problems may still be exceptions (rule of three), which says something
-    only with ``bounds``.
+    only with ``bounds``, and with ten problems or more: with fewer alike there is no interval.
 
     Parameters
     ----------
@@ -128,7 +136,9 @@ def _estimate(value: float, draws: Array, n: int, bounds: Bounds | None, undefin
         return _bare(value, n, undefined)
     se = float(known.std(ddof=1)) * (n / (n - 1)) ** 0.5
     if se < _NO_VARIATION:
-        exceptions = min(1.0, 3 / n)
+        exceptions = 3 / n
+        if exceptions > _MOST_EXCEPTIONS:
+            return Estimate(value=value, n=n, reason=f"the same in all {n}, too few for an interval")
         least, most = (value, value) if bounds is None else bounds
         low, high = value - exceptions * (value - least), value + exceptions * (most - value)
     else:

@@ -103,7 +103,8 @@ class ProblemSet:
 def group_name(grouping: str, value: str) -> str:
     """Return a group's short name: ``White`` for ``White, Non-Hispanic``, ``Hispanic`` for ``Hispanic/Latino``."""
     if grouping == "ethnicity":
-        return value.split(",")[0].split("/")[0].strip()
+        short = value.strip().removesuffix(", Non-Hispanic")
+        return "Hispanic" if short == "Hispanic/Latino" else short
     return value
 
 

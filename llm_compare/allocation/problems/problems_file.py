@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
@@ -24,7 +24,6 @@ from llm_compare.replies.record import LIST, TEXT, WHOLE, BadRecord, checked, ch
 
 FORMAT = "equipoise problems"
 FORMAT_VERSION = 1
-_OWNER_ONLY = 0o600
 _PARTS = {
     "format": TEXT,
     "format_version": WHOLE,
@@ -52,21 +51,7 @@ def write_problems(path: Path, problem_set: ProblemSet) -> None:
     OSError
         Carrying ``path`` as its file name.
     """
-    text = _text(_document(problem_set))
-    if not problem_set.is_restricted or (path.exists() and not path.is_file()):
-        write_text(path, text)
-        return
-    place = Path(os.path.realpath(path))
-    partial = place.with_name(f".{place.name}.{os.getpid()}.part")
-    try:
-        # Opened for its owner alone, not narrowed afterwards: others would have had a moment to read it.
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY), "wb") as file:
-            file.write(text.encode("utf-8"))
-        partial.replace(place)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        partial.unlink(missing_ok=True)
+    write_text(path, _text(_document(problem_set)), owner_only=problem_set.is_restricted)
 
 
 def read_problems(path: Path) -> ProblemSet:
@@ -170,7 +155,7 @@ def _problem_set(document: Mapping[str, Any]) -> ProblemSet:
         if more := [problem.name for problem in singles if problem.size != 1]:
             raise BadRecord(f"{where}: {more[0]} has more than one candidate")
     names = [problem.name for problem in (*problems, *pairs)]
-    if twice := [name for i, name in enumerate(names) if name in names[:i]]:
+    if twice := [name for name, n in Counter(names).items() if n > 1]:
         raise BadRecord(f"the name {twice[0]} stands for two problems")
     return ProblemSet(
         title=parts["title"],

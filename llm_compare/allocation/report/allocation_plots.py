@@ -242,7 +242,7 @@ def curves_plot(
     lines = ceil(together / columns)
     rows = lines * ceil(len(curves) / together)
     has_chance = any(curve.chance_low for curve in curves)
-    left, gap = 0.72, 0.16
+    left, gap = 0.72, 0.24
     width = (WIDTH - left - 2 * MARGIN - gap * (columns - 1)) / columns
     deep = min(1.3, width)
     headings = [(wrapped(c.title, width, SMALL), wrapped(c.name, width, SMALL)) for c in curves]

@@ -53,6 +53,8 @@ from llm_compare.allocation.trials.trial import Strategy, Task, Way
 from llm_compare.errors import NotMeasurable
 
 _SURE = 0.05
+_SIMULATED = "sim-"
+"""Begins the ids of a rehearsal's participants."""
 Say = Callable[[str], None]
 
 
@@ -315,14 +317,21 @@ def _rnd_shown(rankings: Rankings, groups: Groups) -> Iterator[RndShown]:
 
 
 def _trials_shown(file: TrialFile) -> TrialsShown:
+    persons = {a.respondent for a in file.answered if a.respondent}
     return TrialsShown(
         file=file.file.name if file.file else "",
         task=file.task,
+        strategies=tuple(
+            strategy.value
+            for strategy in Strategy
+            if file.task is Task.VIABILITY and any(a.trial.way.strategy is strategy for a in file.answered)
+        ),
         model=file.model,
         planned=file.planned,
         counts={outcome.value: n for outcome, n in file.counts.items()},
         n_repaired=sum(bool(a.read.repairs) for a in file.answered),
         n_changed=sum(a.trial.change is not None for a in file.answered),
-        n_persons=len({a.respondent for a in file.answered if a.respondent}),
+        n_persons=len(persons),
+        n_simulated=sum(person.startswith(_SIMULATED) for person in persons),
         settings=dict(file.settings),
     )

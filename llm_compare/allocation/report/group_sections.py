@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from llm_compare.allocation.report.allocation_plots import GroupShares, shares_plot
 from llm_compare.allocation.report.shown import (
+    NO_BREAK,
+    NONE,
+    PAPERS_MODEL,
     PERMUTATION,
     Shown,
     beside_chance,
@@ -13,6 +16,7 @@ from llm_compare.allocation.report.shown import (
     exact_percent,
     is_sure,
     p_text,
+    starred,
     test_of,
 )
 from llm_compare.report.blocks import Block, Figure, Points, Section, Table
@@ -21,7 +25,6 @@ from llm_compare.report.number_words import Reason, Record, change, plain, point
 
 _PARTS = (("choices", "choose-one"), ("rankings", "first of rank-all"))
 _OF_POOL = ("selected share", "first-rank share")
-NONE, NO_BREAK = "–", "\u00a0"
 _PAPERS_EXPOSURE = ("Welch of the paper", "Dunnett of the paper")
 
 
@@ -62,7 +65,8 @@ def _chosen(shown: Shown, grouping: str, rows: list[tuple[Record, str, str]]) ->
             title=f"Shares of choices and first ranks by {grouping}, beside the pools",
         ),
         table=Table(
-            caption="Shares, every problem counting alike; in brackets 95 % intervals over problems",
+            caption="Shares, as in the paper’s Fig. 1, every problem counting alike; in brackets 95 % intervals "
+            "over problems",
             head=(
                 "Respondent, group",
                 "Pool",
@@ -90,7 +94,7 @@ def _chosen(shown: Shown, grouping: str, rows: list[tuple[Record, str, str]]) ->
             "Disparity in one number, beside what dealing the labels at random gives on these very "
             "pools: the lowest selection rate over the highest (the “four-fifths” rule asks for 0.8), "
             "and the share of kidneys that would have to go to another group for parity. "
-            "p not corrected for several tests"
+            "p: labels dealt at random, not corrected for several tests"
         ),
         head=("Respondent", "Lowest / highest rate", "p", "Kidneys out of place", "p", "Trials", "Problems"),
         rows=tuple(
@@ -126,10 +130,10 @@ def fairness_section(shown: Shown) -> Section:
                     "With two groups both have the same rND in every ranking: the count of one is the "
                     "count of the other.",
                     "Exposure is the mean worth of a group’s ranks, 1/log2(1 + rank).",
-                    "Believe the second table: labels are permuted among the candidates of each problem, "
+                    "Believe the table that is open: labels are permuted among the candidates of each problem, "
                     "all its trials together, so repeats never pass for new evidence; p-values are "
                     "corrected (Holm) over all groups, measures, tasks and groupings of a respondent. "
-                    "The first is for comparison with the paper.",
+                    "The paper’s own is folded below it, for comparison with the paper.",
                 )
             ),
         ),
@@ -162,25 +166,9 @@ def _tables(shown: Shown, respondents: list[Record], grouping: str) -> Iterator[
     reference = shown.sizes(grouping)["groups"][0]["name"]
     yield Table(
         caption=(
-            f"As the paper reports it: of {reference} the model’s intercept, of others the difference "
-            "from it. No correction for chance, repeats or several tests. Selection of who only ranked: first ranks"
-        ),
-        head=(
-            "Respondent, group",
-            "Size",
-            "Weighted selection",
-            "rND, mixed model",
-            "SE",
-            "p",
-            "Exposure",
-            "p",
-        ),
-        rows=tuple((f"{r['name']}: {name}", *_as_paper(found)) for r, name, found in groups),
-    )
-    yield Table(
-        caption=(
-            f"Corrected: differences from the pool in points, from random rankings, from {reference}; in brackets "
-            "where permuted labels put 95 % of them. p after Holm’s correction; * below .05"
+            f"The paper’s Table 2, corrected: differences from the pool in points, from random rankings, from "
+            f"{reference}; in brackets where permuted labels put 95 % of them. p: permutation test, after "
+            "Holm’s correction; * below .05"
         ),
         head=(
             "Respondent, group",
@@ -194,6 +182,25 @@ def _tables(shown: Shown, respondents: list[Record], grouping: str) -> Iterator[
             for r, name, found in groups
             if set(cells := tuple(_corrected(found))) != {NONE}
         ),
+    )
+    yield Table(
+        caption=(
+            f"As in the paper’s Table 2: of {reference} the mixed model’s intercept, of others the difference "
+            "from it; p of exposure: Welch’s test of two groups, Dunnett’s of more. No correction for chance, "
+            "repeats or several tests. Selection of who only ranked: first ranks"
+        ),
+        head=(
+            "Respondent, group",
+            "Size",
+            "Weighted selection",
+            "rND, mixed model",
+            "SE",
+            "p",
+            "Exposure",
+            "p",
+        ),
+        rows=tuple((f"{r['name']}: {name}", *_as_paper(found)) for r, name, found in groups),
+        folded="As in the paper’s Table 2, uncorrected",
     )
     any_rows = [
         (f"{r['name']}: {m['measure']}", p_text(m["any_difference"]["p"]), _starred(m["any_difference"]))
@@ -254,14 +261,20 @@ def _tables(shown: Shown, respondents: list[Record], grouping: str) -> Iterator[
         for m in tests["measures"]
         for note in m["notes"]
     ):
-        yield Points(sentences=tuple(notes))
+        yield Table(
+            caption="What these tests leave out, or could not do",
+            head=("Note",),
+            rows=tuple((note,) for note in notes),
+            is_words=True,
+            folded="Notes on these tests",
+        )
 
 
 def _as_paper(found: dict[str, Record]) -> tuple[str, ...]:
     any_of = next(iter(found.values()))
     selected = found.get("selected share") or found.get("first-rank share")
     rnd = found.get("rND")
-    papers = test_of(rnd, "mixed model of the paper") if rnd else None
+    papers = test_of(rnd, PAPERS_MODEL) if rnd else None
     exposure = found.get("exposure")
     tests = [test_of(exposure, method) for method in _PAPERS_EXPOSURE] if exposure else []
     p = next((t["effect"]["p"] for t in tests if t), None)
@@ -300,5 +313,4 @@ def _corrected(found: dict[str, Record]) -> Iterator[str]:
 
 
 def _starred(effect: Record) -> str:
-    text = p_text(effect["p_adjusted"])
-    return f"{text}{NO_BREAK}*" if is_sure(effect) else text
+    return starred(p_text(effect["p_adjusted"]), is_sure(effect))

@@ -71,6 +71,8 @@ class TrialsShown:
 
     file: str
     task: Task
+    strategies: tuple[str, ...]
+    """How viability was explained; empty for other tasks."""
     model: str
     planned: int
     counts: Mapping[str, int]
@@ -81,6 +83,8 @@ class TrialsShown:
     """Trials that show a changed candidate."""
     n_persons: int
     """People who answered; 0 for models."""
+    n_simulated: int
+    """Of them, participants of a rehearsal: programs, not people."""
     settings: Mapping[str, float | int | str]
 
 

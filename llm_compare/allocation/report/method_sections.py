@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from llm_compare.allocation.report.shown import KIND_TAGS, Shown, exact_percent
+from llm_compare.allocation.report.overview import overview
+from llm_compare.allocation.report.shown import Shown, exact_percent, tag_of
 from llm_compare.allocation.report.summary import sentences
 from llm_compare.report.blocks import Block, LongText, Points, Section, Table
 from llm_compare.report.model_tables import sentence
@@ -30,6 +31,8 @@ _REFERENCES = (
     "tests: Holm (1979), Scandinavian Journal of Statistics 6. Overlap: Webber, Moffat and Zobel (2010), "
     "ACM Transactions on Information Systems 28.",
 )
+_MOST_TOLD = 2
+"""Of more respondents only the table is seen at once; sentences are opened."""
 
 
 def origins_section(shown: Shown) -> Section:
@@ -39,9 +42,13 @@ def origins_section(shown: Shown) -> Section:
     for r in shown.respondents:
         models = ", ".join(dict.fromkeys(t["model"] for t in r["trials"]))
         persons = max((t["n_persons"] for t in r["trials"]), default=0)
+        simulated = max((t["n_simulated"] for t in r["trials"]), default=0)
         who = f" {counted(persons, 'person').replace('persons', 'people')}." if persons else ""
         named = f" {models}." if r["kind"] in ("model", "script", "policy") and models != r["name"] else ""
-        rows.append((r["name"], KIND_TAGS[r["kind"]], f"{_KIND_WORDS[r['kind']]}{named}{who}"))
+        words = f"{_KIND_WORDS[r['kind']]}{named}{who}"
+        if simulated:
+            words = f"Not people: {whole(simulated)} of {whole(persons)} are simulated participants of a rehearsal."
+        rows.append((r["name"], tag_of(r), words))
     return Section(
         heading="What is real here",
         blocks=(
@@ -89,16 +96,22 @@ def _groups(shown: Shown) -> Iterator[Block]:
 
 def summary_section(shown: Shown) -> Section:
     """Return what a reader in a hurry reads."""
+    told = [(f"{r['name']} ({tag_of(r)})", sentences(r)) for r in shown.respondents]
     return Section(
         heading="Summary",
         blocks=(
             "Differences between groups are called shown only beyond what chance gives on these very "
             "problems, after correction for the number of tests. A difference says how groups came out, "
             "not why.",
+            overview(shown),
         ),
-        parts=tuple(
-            Section(heading=f"{r['name']} ({KIND_TAGS[r['kind']]})", blocks=(Points(sentences=sentences(r)),))
-            for r in shown.respondents
+        parts=tuple(Section(heading=who, blocks=(Points(sentences=said),)) for who, said in told)
+        if len(told) <= _MOST_TOLD
+        else (
+            Section(
+                heading="In sentences",
+                blocks=tuple(Points(sentences=said, folded=who) for who, said in told),
+            ),
         ),
         is_summary=True,
     )
@@ -125,7 +138,7 @@ def answers_section(shown: Shown) -> Section:
                 ),
                 rows=tuple(
                     (
-                        f"{r['name']}, {t['task']}",
+                        ", ".join((r["name"], t["task"], *t["strategies"])),
                         whole(t["planned"]),
                         *(whole(t["counts"][name]) for name in outcomes),
                         *([whole(t["n_repaired"])] if is_repaired else []),

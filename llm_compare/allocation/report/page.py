@@ -10,9 +10,10 @@ from llm_compare.allocation.report.method_sections import (
     summary_section,
 )
 from llm_compare.allocation.report.rank_sections import curves_section, offers_section
-from llm_compare.allocation.report.shown import KIND_TAGS, Shown
+from llm_compare.allocation.report.shown import Shown, tag_of
 from llm_compare.allocation.report.stability_sections import stability_section, tasks_section
 from llm_compare.allocation.report.viability_sections import viability_section
+from llm_compare.allocation.report.waiting_list_sections import waiting_list_section
 from llm_compare.allocation.report.what_if_sections import (
     counterfactuals_section,
     false_alarms_section,
@@ -43,9 +44,7 @@ def render(record: Record, *, source: tuple[str, str] | None) -> str:
                 f"{counted(problems['n_candidates'], 'candidate')} and "
                 f"{counted(problems['n_pairs'], 'pair')} of kidney and candidate."
             ),
-            tags=tuple(
-                dict.fromkeys((problems["origin"], *(KIND_TAGS[r["kind"]] for r in shown.respondents)))
-            ),
+            tags=tuple(dict.fromkeys((problems["origin"], *(tag_of(r) for r in shown.respondents)))),
             sections=(
                 origins_section(shown),
                 summary_section(shown),
@@ -57,6 +56,7 @@ def render(record: Record, *, source: tuple[str, str] | None) -> str:
                 tasks_section(shown),
                 counterfactuals_section(shown),
                 offers_section(shown),
+                *([waiting_list_section(found)] if (found := record.get("waiting_list")) else []),
                 false_alarms_section(shown),
                 answers_section(shown),
                 methods_section(shown, source),

@@ -9,6 +9,9 @@ from llm_compare.allocation.report.shown import Shown, by_grouping, p_text
 from llm_compare.report.blocks import Figure, Section, Table
 from llm_compare.report.number_words import Record, percent, plain, points
 
+_REAL = 0.09
+"""About so many offers of kidneys are accepted in the United States, see fairness.offers."""
+
 
 def curves_section(shown: Shown) -> Section:
     """Return the section on groups along the ranks."""
@@ -19,9 +22,9 @@ def curves_section(shown: Shown) -> Section:
     return Section(
         heading=heading,
         blocks=(
-            "At each rank, a group’s share of whoever stands there, less its share of the pool. The gray "
-            "area is where a curve stays at all ranks at once in 95 % of cases if labels are dealt at "
-            "random; a curve within it shows nothing.",
+            "As in the paper’s Fig. 3: at each rank, a group’s share of whoever stands there, less its share of "
+            "the pool. The gray area is where a curve stays at all ranks at once in 95 % of cases if labels "
+            "are dealt at random; a curve within it shows nothing.",
         ),
         parts=tuple(Section(heading=f"By {g}", blocks=(_curves(shown, ranked, g),)) for g in shown.groupings),
     )
@@ -53,8 +56,8 @@ def _curves(shown: Shown, ranked: Sequence[Record], grouping: str) -> Figure:
             n_groups=len(shown.sizes(grouping)["groups"]),
         ),
         table=Table(
-            caption="Points above the group’s share of the pool, at each rank; ± where chance keeps 95 % "
-            "of curves",
+            caption="Points above the group’s share of the pool, at each rank; ± where labels dealt at random "
+            "keep 95 % of curves; p: share of them that go as far",
             head=("Respondent, group", "p", *(str(rank) for rank in ranks)),
             rows=tuple(
                 (
@@ -87,7 +90,25 @@ def offers_section(shown: Shown) -> Section:
             "kidneys are declined several times: published medians come to acceptances of about 9 to 16 "
             "% an offer.",
         ),
-        parts=tuple(Section(heading=f"By {g}", blocks=(_offers(shown, ranked, g),)) for g in shown.groupings),
+        parts=tuple(
+            Section(heading=f"By {g}", blocks=(_at_two(shown, ranked, g), _offers(shown, ranked, g)))
+            for g in shown.groupings
+        ),
+    )
+
+
+def _at_two(shown: Shown, ranked: Sequence[Record], grouping: str) -> Table:
+    """Return the picture at two of its points: offers as kidneys meet them, and the first always accepting."""
+    rows = []
+    for r in ranked:
+        along = by_grouping(r["rankings"]["offers"], grouping)["points"]
+        for at in (min(along, key=lambda p: abs(p["acceptance"] - _REAL)), along[-1]):
+            cells = (points(g["difference"], has_unit=False) for g in at["groups"])
+            rows.append((f"{r['name']}: {percent(at['acceptance'])}", *cells))
+    return Table(
+        caption="Share of accepted kidneys less share of the pool, in points; 95 % intervals over problems",
+        head=("Respondent, acceptance", *(g["name"] for g in shown.sizes(grouping)["groups"])),
+        rows=tuple(rows),
     )
 
 
@@ -129,4 +150,5 @@ def _offers(shown: Shown, ranked: Sequence[Record], grouping: str) -> Figure:
                 for point in curve
             ),
         ),
+        folded="At other acceptances",
     )

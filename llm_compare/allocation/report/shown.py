@@ -9,11 +9,20 @@ from exchange.outcomes.svg_plots import Look, looks_of
 from llm_compare.report.number_words import NARROW, Reason, Record, percent, plain
 
 KIND_TAGS = {"model": "model", "script": "scripted", "policy": "policy", "people": "people"}
-"""What a respondent's kind is called at its name."""
+"""What a respondent's kind is called at its name, see :func:`tag_of`."""
 SURE = 0.05
 PERMUTATION = "permutation"
+PAPERS_MODEL = "mixed model of the paper"
+NONE, NO_BREAK = "–", "\u00a0"
 SHARES = ("chosen", "first")
 """Measures of counterfactuals that are shares of trials."""
+
+
+def tag_of(respondent: Record) -> str:
+    """Return what a respondent is; participants of a rehearsal, if only some of all, make people ``simulated``."""
+    return (
+        "simulated" if any(t["n_simulated"] for t in respondent["trials"]) else KIND_TAGS[respondent["kind"]]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +83,18 @@ def is_sure(effect: Record) -> bool:
     """Return whether a p-value, adjusted where it was, lies below .05."""
     p = effect["p"] if effect["p_adjusted"] is None else effect["p_adjusted"]
     return p is not None and p < SURE
+
+
+def starred(text: str, sure: bool) -> str:
+    """Return a number's text with a star where a difference is shown."""
+    return f"{text}{NO_BREAK}*" if sure else text
+
+
+def undecided_share(respondent: Record) -> float | None:
+    """Return the share of choices, made or left to chance, in which nobody was chosen; None if there is none."""
+    counts = [t["counts"] for t in respondent["trials"] if t["counts"]["indecision"]]
+    undecided = sum(c["indecision"] for c in counts)
+    return undecided / (undecided + sum(c["answer"] for c in counts)) if undecided else None
 
 
 def p_text(p: float | None) -> str:

@@ -41,7 +41,7 @@ def _ranked(respondents: Sequence[Record]) -> Iterator[Section]:
     figure = Figure(
         picture=positions_plot(
             [Grid(title=r["name"], values=r["rankings"]["stability"]["matrix"]) for r in respondents],
-            title="How often the candidate of each mean rank stands at each rank",
+            title="How often the candidate of each mean rank stands at each rank, as in the paper’s Fig. 2",
         ),
         table=Table(
             caption="Percent of trials in which the candidate of a mean rank (rows) stands at each rank "
@@ -182,9 +182,11 @@ def _rows(answered: _Answered) -> Section:
     if slopes:
         blocks.append(
             Table(
-                caption="By how many ranks a candidate falls for each row further down; 1 copies the list",
+                caption="By how many ranks a candidate falls for each row further down; 1 copies the list; p by "
+                "drawing the row orders anew",
                 head=("Respondent", "Slope", "p"),
                 rows=tuple((name, change(slope), p_text(slope["p"])) for name, slope in slopes),
+                folded="The whole ranking along the rows",
             )
         )
     return Section(heading="The order of the rows", blocks=tuple(blocks))
@@ -235,7 +237,7 @@ def tasks_section(shown: Shown) -> Section:
         blocks=(
             Table(
                 caption="Whether the chosen is the one ranked first; in brackets 95 % intervals over "
-                "problems",
+                "problems; p of the distance: trials dealt anew between the tasks",
                 head=(
                     "Respondent",
                     "A choice and a first rank agree",
@@ -269,7 +271,7 @@ def tasks_section(shown: Shown) -> Section:
 def _in_tasks(both: Sequence[Record], grouping: str) -> Table:
     return Table(
         caption=f"Share less pool share in both tasks, by {grouping}; in brackets 95 % intervals over "
-        "problems",
+        "problems, not corrected for several groups",
         head=("Respondent, group", "Choose-one", "First of rank-all", "Difference", "Together"),
         rows=tuple(
             (
@@ -282,4 +284,5 @@ def _in_tasks(both: Sequence[Record], grouping: str) -> Table:
             for r in both
             for g in by_grouping(r["both"]["groups"], grouping)["groups"]
         ),
+        folded=f"Groups in both tasks, by {grouping}",
     )

@@ -6,9 +6,10 @@ large a difference they could have missed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from llm_compare.allocation.report.shown import (
+    PAPERS_MODEL,
     PERMUTATION,
     is_sure,
     measure_of,
@@ -16,13 +17,13 @@ from llm_compare.allocation.report.shown import (
     share_effect,
     test_of,
     told_groups,
+    undecided_share,
 )
 from llm_compare.report.model_tables import sentence
 from llm_compare.report.number_words import Record, counted, percent, plain, points, share, size, whole
 
 _NOT_ANSWERS = {
     "incomplete": "incomplete rankings",
-    "indecision": "undecided",
     "refusal": "refused",
     "truncated": "cut off",
     "unreadable": "unreadable",
@@ -33,7 +34,7 @@ _STRATEGY_WORDS = {
     "zero-shot": "Told the criteria",
     "few-shot": "Told the criteria, with four examples",
 }
-_PAPERS_MODEL = "mixed model of the paper"
+_DONE = {"chosen": "chosen", "first": "ranked first"}
 _MEASURE_WORDS = {
     "selected share": ("chosen", "of choices"),
     "first-rank share": ("ranked first", "of first ranks"),
@@ -49,9 +50,7 @@ def _sentences(respondent: Record) -> Iterator[str]:
     yield from _answers(respondent)
     for strategy in respondent["viability"]:
         yield _viability(strategy)
-    for part, measure in (("choices", "selected share"), ("rankings", "first-rank share")):
-        if respondent[part]:
-            yield from _shares(respondent[part]["tests"], measure)
+    yield from _shares(respondent)
     if respondent["rankings"]:
         yield from _rnd(respondent["rankings"]["tests"])
         yield from _exposure(respondent["rankings"]["tests"])
@@ -60,24 +59,45 @@ def _sentences(respondent: Record) -> Iterator[str]:
     yield from _rows(respondent)
     if respondent["both"]:
         yield from _both(respondent["both"])
+        yield from _opposite(respondent)
     for found in respondent["counterfactuals"]:
         yield from _counterfactuals(found)
     yield from (sentence(note) for note in respondent["notes"])
 
 
 def _answers(respondent: Record) -> Iterator[str]:
+    smooth = [
+        t for t in respondent["trials"] if t["counts"]["answer"] == t["planned"] and not t["n_repaired"]
+    ]
     for trials in respondent["trials"]:
-        counts = trials["counts"]
-        got, lost = counts["answer"], {k: n for k, n in counts.items() if k != "answer" and n}
-        planned = counted(trials["planned"], "planned trial")
-        text = f"{trials['task'].capitalize()}: {whole(got)} of {planned} answered"
-        if lost:
-            text += (
-                f"; {', '.join(f'{whole(n)} {_NOT_ANSWERS[k]}' for k, n in lost.items())}, in no number below"
-            )
-        if trials["n_repaired"]:
-            text += f"; {counted(trials['n_repaired'], 'incomplete ranking')} made whole by the chosen repair"
-        yield f"{text}."
+        if trials not in smooth:
+            yield _gaps(trials)
+    if smooth:
+        told = told_groups([f"{_task(trials)}: {whole(trials['planned'])}" for trials in smooth])
+        yield f"All planned trials were answered ({told})."
+    if (undecided := undecided_share(respondent)) is not None:
+        yield (
+            f"In {percent(undecided)} of choices nobody was chosen (undecided). Shares below are of the others."
+        )
+
+
+def _task(trials: Record) -> str:
+    strategies = ", ".join(trials["strategies"])
+    return f"{trials['task']} {strategies}" if strategies else str(trials["task"])
+
+
+def _gaps(trials: Record) -> str:
+    counts = trials["counts"]
+    lost = {k: n for k, n in counts.items() if k in _NOT_ANSWERS and n}
+    text = (
+        f"{sentence(_task(trials)).rstrip('.')}: {whole(counts['answer'])} of "
+        f"{counted(trials['planned'], 'planned trial')} answered"
+    )
+    if lost:
+        text += f"; {', '.join(f'{whole(n)} {_NOT_ANSWERS[k]}' for k, n in lost.items())}, in no number below"
+    if trials["n_repaired"]:
+        text += f"; {counted(trials['n_repaired'], 'incomplete ranking')} made whole by the chosen repair"
+    return f"{text}."
 
 
 def _viability(strategy: Record) -> str:
@@ -86,10 +106,10 @@ def _viability(strategy: Record) -> str:
     confusion = reading["confusion"]
     return (
         f"{_STRATEGY_WORDS[strategy['strategy']]}, it says rightly whether the kidney suits in "
-        f"{share(scores['accuracy'])} of answers. It called {whole(confusion['fp'])} of "
-        f"{counted(confusion['fp'] + confusion['tn'], 'unsuitable kidney')} suitable, the error that "
-        f"harms, and {whole(confusion['fn'])} of "
-        f"{counted(confusion['tp'] + confusion['fn'], 'suitable one')} unsuitable."
+        f"{share(scores['accuracy'])} of answers. Of {counted(confusion['fp'] + confusion['tn'], 'answer')} on "
+        f"pairs that do not go together {whole(confusion['fp'])} called the kidney suitable; of "
+        f"{whole(confusion['tp'] + confusion['fn'])} on pairs that do, {whole(confusion['fn'])} called it "
+        "unsuitable."
     )
 
 
@@ -107,34 +127,51 @@ def _known(tested: _Effects) -> _Effects:
     return [(g, e) for g, e in tested if e["value"] is not None]
 
 
-def _shares(every: Sequence[Record], name: str) -> Iterator[str]:
-    done, of_what = _MEASURE_WORDS[name]
-    quiet: dict[str, float] = {}
-    for tests in every:
-        tested = _tested(tests, name)
-        known = _known(tested)
-        shown = [(g, e) for g, e in known if is_sure(e)]
-        for group, effect in shown:
-            yield (
-                f"{group['group']} candidates are {percent(group['chance'])} of the pools and are {done} "
-                f"in {percent(group['value'])} of {'trials' if done == 'chosen' else 'rankings'}: "
-                f"{points(effect).split(' (')[0]}, where labels dealt at random put 95 % between "
-                f"{_range(effect)} (p {p_text(effect['p_adjusted'])} after correction)."
-            )
-        open_ = [g["group"] for g, e in known if not is_sure(e)]
-        if not known:
-            yield f"Whether groups by {tests['grouping']} are {done} alike is not known: {_why(tested)}."
-        elif not shown:
-            quiet[tests["grouping"]] = max((e["high"] - e["low"]) / 2 for _, e in known)
-        elif open_:
-            yield f"For {told_groups(open_)} no such difference is shown."
-    if quiet:
-        widest = told_groups(list(dict.fromkeys(f"{100 * width:.0f}" for width in quiet.values())))
+def _shares(respondent: Record) -> Iterator[str]:
+    quiet: dict[str, dict[str, float]] = {}
+    n_problems = 0
+    for part, name in (("choices", "selected share"), ("rankings", "first-rank share")):
+        done, of_what = _MEASURE_WORDS[name]
+        for tests in respondent[part]["tests"] if respondent[part] else ():
+            n_problems = max(n_problems, tests["n_problems"])
+            tested = _tested(tests, name)
+            known = _known(tested)
+            shown = [(g, e) for g, e in known if is_sure(e)]
+            for group, effect in shown:
+                yield (
+                    f"{group['group']} candidates are {percent(group['chance'])} of the pools and are {done} "
+                    f"in {percent(group['value'])} of {'trials' if part == 'choices' else 'rankings'}: "
+                    f"{points(effect).split(' (')[0]}, where labels dealt at random put 95 % between "
+                    f"{_range(effect)} ({_p(effect)})."
+                )
+            open_ = [g["group"] for g, e in known if not is_sure(e)]
+            if not known:
+                yield f"Whether groups by {tests['grouping']} are {done} alike is not known: {_why(tested)}."
+            elif not shown:
+                widest = max((e["high"] - e["low"]) / 2 for _, e in known)
+                quiet.setdefault(of_what, {})[tests["grouping"]] = widest
+            elif open_:
+                yield f"For {told_groups(open_)} no such difference is shown."
+    yield from _quiet_shares(quiet, n_problems)
+
+
+def _quiet_shares(quiet: Mapping[str, Mapping[str, float]], n_problems: int) -> Iterator[str]:
+    """Say of which groupings nothing is shown, both tasks in one sentence where the same is true of both."""
+    merged: dict[tuple[str, ...], list[str]] = {}
+    for of_what, widths in quiet.items():
+        merged.setdefault(tuple(widths), []).append(of_what)
+    for groupings, parts in merged.items():
+        widest = [max(quiet[of_what][g] for of_what in parts) for g in groupings]
+        told = told_groups(list(dict.fromkeys(f"{100 * width:.0f}" for width in widest)))
         yield (
-            f"By {told_groups(list(quiet))}, no difference between the groups’ shares {of_what} and their "
-            f"shares of the pools is shown; differences of up to {widest} points are within what chance "
-            f"gives with {counted(every[0]['n_problems'], 'problem')}."
+            f"By {told_groups(groupings)}, no difference between the groups’ shares {' or '.join(parts)} and "
+            f"their shares of the pools is shown; differences of up to {told} points are within what chance "
+            f"gives with {counted(n_problems, 'problem')}."
         )
+
+
+def _p(effect: Record) -> str:
+    return f"permutation test, p {p_text(effect['p_adjusted'])} after Holm’s correction"
 
 
 def _range(effect: Record) -> str:
@@ -156,7 +193,7 @@ def _rnd(every: Sequence[Record]) -> Iterator[str]:
                 f"{group['group']} candidates are spread over the first ranks "
                 f"{'less' if effect['value'] > 0 else 'more'} evenly than chance: rND "
                 f"{plain(group['value'])}, where coin-tossed rankings of the same pools give "
-                f"{plain(group['chance'])} (p {p_text(effect['p_adjusted'])} after correction)."
+                f"{plain(group['chance'])} ({_p(effect)})."
             )
         if known and not shown:
             quiet[tests["grouping"]] = known
@@ -181,29 +218,26 @@ def _exposure(every: Sequence[Record]) -> Iterator[str]:
                 yield (
                     f"{group['group']} candidates’ ranks give them "
                     f"{'more' if effect['value'] > 0 else 'less'} exposure than {tests['reference']} "
-                    f"ones’: {plain(group['value'], 3)} against {plain(value[tests['reference']], 3)} (p "
-                    f"{p_text(effect['p_adjusted'])} after correction)."
+                    f"ones’: {plain(group['value'], 3)} against {plain(value[tests['reference']], 3)} "
+                    f"({_p(effect)})."
                 )
 
 
 def _alarms(tables: Sequence[Record]) -> Iterator[str]:
-    """Say how often the paper's model would be wrong here, and the test that is believed."""
-    for table in tables:
-        rates = {
-            method: {
-                r["group"]: r["rate"] for r in table["rows"] if (r["measure"], r["method"]) == ("rND", method)
-            }
-            for method in (_PAPERS_MODEL, PERMUTATION)
-        }
-        known = {group: rate for group, rate in rates[_PAPERS_MODEL].items() if rate is not None}
-        if not known:
-            continue
-        group = max(known, key=lambda name: known[name])
-        own = rates[PERMUTATION].get(group)
+    """Say how often the paper's model would be wrong here, at its worst, and the test that is believed."""
+    rates = {
+        (table["grouping"], row["group"], row["method"]): row["rate"]
+        for table in tables
+        for row in table["rows"]
+        if row["measure"] == "rND" and row["rate"] is not None
+    }
+    papers = {key: rate for key, rate in rates.items() if key[2] == PAPERS_MODEL}
+    if papers:
+        grouping, group, _ = worst = max(papers, key=lambda key: papers[key])
         yield (
-            f"By {table['grouping']}, if groups meant nothing, the paper’s mixed model would call the rND "
-            f"of {group} candidates different in {percent(known[group])} of such studies; the test "
-            f"believed here, in {percent(own)}."
+            f"If groups meant nothing, the paper’s mixed model would call the rND of {group} candidates "
+            f"different in {percent(papers[worst])} of such studies; the permutation test, in "
+            f"{percent(rates.get((grouping, group, PERMUTATION)))}."
         )
 
 
@@ -211,9 +245,14 @@ def _stability(respondent: Record) -> Iterator[str]:
     if choices := respondent["choices"]:
         favorite = choices["stability"]["favorite"]
         if favorite["observed"]["value"] is not None:
+            over = (
+                "Of different people’s"
+                if respondent["kind"] == "people"
+                else "Over repeats and row orders, of its"
+            )
             yield (
-                f"Over repeats and row orders it chooses its favorite in {share(favorite['observed'])} of "
-                f"trials; random choices, {percent(favorite['chance']['value'])}."
+                f"{over} choices {share(favorite['observed'])} fall on the problem’s most chosen candidate; of "
+                f"random choices, {percent(favorite['chance']['value'])}."
             )
     if rankings := respondent["rankings"]:
         first = rankings["stability"]["expected_first"]
@@ -225,7 +264,7 @@ def _stability(respondent: Record) -> Iterator[str]:
             )
         if tau["same_order"]["value"] is not None:
             yield (
-                "Asked again word for word, two rankings agree with Kendall’s tau "
+                "Two rankings of the same list in the same order agree with Kendall’s tau "
                 f"{size(tau['same_order'])}; 1 is the same, 0 is chance."
             )
 
@@ -241,7 +280,7 @@ def _rows(respondent: Record) -> Iterator[str]:
         if is_sure(mean):
             yield (
                 f"The place in the list matters: {done} fall on row {size(mean, 1)} on average, "
-                f"{plain(rows['chance_row'], 1)} if it did not (p {p_text(mean['p'])})."
+                f"{plain(rows['chance_row'], 1)} if it did not (p {p_text(mean['p'])}, row orders drawn anew)."
             )
 
 
@@ -258,36 +297,62 @@ def _both(both: Record) -> Iterator[str]:
     if short["low"] is not None and short["low"] > 0:
         text += f": the task itself changes who is first, by {points(short)}"
     yield f"{text}."
-    for groups in both["groups"]:
-        inverted = [g["group"] for g in groups["groups"] if g["verdict"] == "inverts"]
-        if inverted:
+
+
+def _opposite(respondent: Record) -> Iterator[str]:
+    """Name groups of whom each task shows a difference, and not the same."""
+    for chosen, ranked in zip(respondent["choices"]["tests"], respondent["rankings"]["tests"], strict=True):
+        first = {g["group"]: e for g, e in _known(_tested(ranked, "first-rank share")) if is_sure(e)}
+        if found := [
+            g["group"]
+            for g, e in _known(_tested(chosen, "selected share"))
+            if is_sure(e) and g["group"] in first and e["value"] * first[g["group"]]["value"] < 0
+        ]:
             yield (
-                f"For {told_groups(inverted)} the tasks point in opposite directions: above the pool’s "
-                "share in one, below it in the other."
+                f"For {told_groups(found)} the tasks point in opposite directions: above the pool’s share in "
+                "one, below it in the other."
             )
 
 
 def _counterfactuals(found: Record) -> Iterator[str]:
     for grouping in found["groupings"]:
+        quiet = []
         for contrast in grouping["contrasts"]:
             if not contrast["effects"]:
                 yield f"Nobody was shown both as {contrast['value']} and as {contrast['reference']}."
                 continue
             effect = share_effect(contrast)
-            difference = effect["difference"]
-            text = (
+            if not is_sure(effect["difference"]):
+                quiet.append(effect)
+                continue
+            yield (
                 f"The same candidate, shown as {contrast['value']} rather than {contrast['reference']}, "
-                f"is {'chosen' if effect['measure'] == 'chosen' else 'ranked first'} in "
-                f"{percent(effect['with_value'])} rather than {percent(effect['with_reference'])} of "
-                f"trials, {points(difference)}"
+                f"is {_DONE[effect['measure']]} in {percent(effect['with_value'])} rather than "
+                f"{percent(effect['with_reference'])} of trials, {points(effect['difference'])}: the value "
+                "itself changes the outcome (signs turned at random, p "
+                f"{p_text(effect['difference']['p_adjusted'])} after Holm’s correction)."
             )
-            if is_sure(difference):
-                p = p_text(difference["p_adjusted"])
-                yield f"{text}: the value itself changes the outcome (p {p} after correction)."
-            elif effect["detectable"] is not None:
-                yield (
-                    f"{text}: no effect is shown; one of {100 * effect['detectable']:.0f} points would "
-                    "probably have been found."
-                )
-            else:
-                yield f"{text}: no effect is shown."
+        if quiet:
+            yield _no_effect(grouping["grouping"], quiet)
+
+
+def _no_effect(grouping: str, effects: Sequence[Record]) -> str:
+    """Say how small the effects are that are not shown, and how small a true one could have been seen."""
+    differences = [effect["difference"]["value"] for effect in effects]
+    text = f"{grouping.capitalize()}: no effect of the value on how often the same candidate is "
+    text += f"{_DONE[effects[0]['measure']]} is shown"
+    if not any(differences):
+        return f"{text}: no problem gave any difference."
+    text += f" ({_from_to(differences, '+.1f')} points)"
+    known = [effect["detectable"] for effect in effects if effect["detectable"] is not None]
+    if known:
+        text += (
+            f"; before correction, a true difference of {_from_to(known, '.0f')} points would have been found "
+            "with a chance of 80 %"
+        )
+    return f"{text}."
+
+
+def _from_to(shares: Sequence[float], form: str) -> str:
+    ends = dict.fromkeys(format(100 * value, form).replace("-", "−") for value in (min(shares), max(shares)))
+    return " to ".join(ends)

@@ -24,8 +24,8 @@ def viability_section(shown: Shown) -> Section:
             "kidney suitable that is not. Repeats of a pair are no new evidence, so intervals resample "
             "pairs.",
             Table(
-                caption="Viability by strategy; in brackets 95 % intervals over pairs of kidney and "
-                "candidate",
+                caption="Viability by strategy, as in the paper’s Table 1; in brackets 95 % intervals over "
+                "pairs of kidney and candidate",
                 head=(
                     "Respondent, strategy",
                     "TP",

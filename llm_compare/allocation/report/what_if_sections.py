@@ -50,14 +50,15 @@ def counterfactuals_section(shown: Shown) -> Section:
         "One candidate is shown once as he is and once changed, in the same list and order; candidates "
         "are compared with themselves. Intervals are over problems, p-values by turning signs, corrected "
         "over the values of a respondent. “Detectable” is the true difference that would be found with a "
-        "chance of 80 %: where no effect is shown, it is probably smaller than that."
+        "chance of 80 %, before correction: where no effect is shown, it is hardly much larger than that."
     ]
     if drawn := [(who, g, c) for who, g, c in rows if c["effects"]]:
         blocks.append(_forest(drawn))
     blocks += _ranks(drawn)
     blocks.append(
         Table(
-            caption="Whether the value has any effect, in any direction",
+            caption="Whether the value has any effect, in any direction; p: answers dealt anew among the values, "
+            "not corrected",
             head=("Respondent, task: attribute", "Spread between values", "By chance", "p", "Candidates"),
             rows=tuple(
                 (
@@ -152,6 +153,7 @@ def _ranks(rows: _Contrasts) -> Iterator[Table]:
     if others:
         yield Table(
             caption="The same in ranks (1 is first: a negative difference is a move up) and in exposure",
+            folded="The same in ranks and in exposure",
             head=(
                 "Respondent, task: contrast, measure",
                 "With it",
@@ -208,7 +210,7 @@ def false_alarms_section(shown: Shown) -> Section:
 
 
 def _alarms_by(tables: Sequence[tuple[str, Record]]) -> Iterator[Table]:
-    """Yield the range over respondents, and each respondent's own table."""
+    """Yield the range over respondents, and each respondent's own rates."""
     groups = list(dict.fromkeys(row["group"] for _, table in tables for row in table["rows"]))
     rates: dict[tuple[str, str], dict[str, list[float]]] = {}
     for _, table in tables:
@@ -228,8 +230,15 @@ def _alarms_by(tables: Sequence[tuple[str, Record]]) -> Iterator[Table]:
             if any(found.values())
         ),
     )
-    for who, table in tables:
-        yield _alarms(who, table)
+    yield Table(
+        caption=(
+            f"If groups meant nothing, this test would have called so many of {whole(tables[0][1]['n_runs'])} "
+            "such studies significant; in brackets 95 % intervals"
+        ),
+        head=("Respondent, measure, test", *groups),
+        rows=tuple(row for who, table in tables for row in _alarms(who, table, groups)),
+        folded="Each respondent, with intervals",
+    )
 
 
 def _spread(rates: Sequence[float]) -> str:
@@ -239,24 +248,14 @@ def _spread(rates: Sequence[float]) -> str:
     return f"{least}{NARROW}%" if least == most else f"{least} to {most}{NARROW}%"
 
 
-def _alarms(who: str, table: Record) -> Table:
-    groups = list(dict.fromkeys(row["group"] for row in table["rows"]))
-    tests = list(
-        dict.fromkeys((row["measure"], row["method"]) for row in table["rows"] if row["rate"] is not None)
-    )
+def _alarms(who: str, table: Record, groups: Sequence[str]) -> Iterator[tuple[str, ...]]:
     cells = {(row["measure"], row["method"], row["group"]): row for row in table["rows"]}
-    return Table(
-        caption=(
-            f"If groups meant nothing, this test would have called so many of {whole(table['n_runs'])} "
-            "such studies significant; in brackets 95 % intervals"
-        ),
-        head=("Measure, test", *groups),
-        rows=tuple(
-            (f"{measure}, {method}", *(_alarm(cells.get((measure, method, group))) for group in groups))
-            for measure, method in tests
-        ),
-        folded=f"{who}, with intervals",
-    )
+    tests = dict.fromkeys((row["measure"], row["method"]) for row in table["rows"] if row["rate"] is not None)
+    for measure, method in tests:
+        yield (
+            f"{who}: {measure}, {method}",
+            *(_alarm(cells.get((measure, method, group))) for group in groups),
+        )
 
 
 def _alarm(row: Record | None) -> str:

@@ -27,6 +27,12 @@ ID = rf"(?:{LABEL})?#?{NUMBER}"
 
 _ID_ALONE = re.compile(ID, re.IGNORECASE)
 _ANY_NUMBER = re.compile(rf"(?<![0-9.,-]){NUMBER}")
+_BEGINS_ANEW = re.compile(
+    r"(?:\A|[.!?:\n\u2014\u2026]|\b(?:no|oh|but|hmm|hold on|please)\b,?)[\s*_\"'(]*\Z", re.IGNORECASE
+)
+_OF_WAITING = re.compile(
+    r"\s*(?:times?|lists?|lengths?|days|years|of|is|was|:\s*[0-9]+)(?![a-z])", re.IGNORECASE
+)
 _WONT = re.compile(
     r"\b(?:cannot|can't|can not|could not|won't|will not|unable to|not able to|must not|shouldn't|should not|"
     r"not (?:be )?appropriate (?:for me )?to|not comfortable)\s+"
@@ -66,10 +72,27 @@ def id_given(value: object) -> int | None:
 
 def takes_back(after: str, said: int, ids: Container[int]) -> bool:
     """Return whether the text after an answer takes it back and gives the id of another in the list."""
-    turn = TAKEN_BACK.search(after)
-    if turn is None:
-        return False
-    return any(int(n) != said and int(n) in ids for n in _ANY_NUMBER.findall(after[turn.end() :]))
+    turns = turns_of(after)
+    return bool(turns) and any(n != said for n in ids_named(after[turns[0] :], ids))
+
+
+def turns_of(text: str) -> list[int]:
+    """Return the places behind each word that takes back what was said before."""
+    return [
+        turn.end()
+        for turn in TAKEN_BACK.finditer(text)
+        # A long wait is a reason, and no second thought.
+        if turn[0].casefold() != "wait"
+        or (
+            _BEGINS_ANEW.search(text[max(0, turn.start() - 20) : turn.start()])
+            and not _OF_WAITING.match(text, turn.end())
+        )
+    ]
+
+
+def ids_named(text: str, ids: Container[int]) -> list[int]:
+    """Return the numbers in a text that are ids in the list."""
+    return [int(n) for n in _ANY_NUMBER.findall(text) if int(n) in ids]
 
 
 def declines(text: str) -> bool:

@@ -58,7 +58,7 @@ _STATEMENTS = re.compile(
 )
 # In the sentence before a statement: it is not meant, or not of the first choice.
 _NOT_MEANT = re.compile(
-    r"\b(?:if|unless|were|not|never|neither|\w+n't|although|though|while|whereas|second|third|next|otherwise|"
+    r"\b(?:if|unless|were|argue|argued|not|never|neither|\w+n't|although|though|while|whereas|second|third|next|otherwise|"
     r"alternatively|runner|whether|had|wrong|instead)\b",
     re.IGNORECASE,
 )

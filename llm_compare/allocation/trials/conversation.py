@@ -15,7 +15,7 @@ from llm_compare.allocation.trials.reading import Repair, read_trial
 from llm_compare.allocation.trials.trial import Trial, TrialCall
 from llm_compare.asking.attempts import FailedCall
 from llm_compare.asking.limiter import Limits
-from llm_compare.asking.run import Answerer, Ending, ask
+from llm_compare.asking.run import Answerer, Ending, Paces, ask
 from llm_compare.asking.spending import Budget
 from llm_compare.prompting.call import Settings
 from llm_compare.replies.reply import Failure, Reply
@@ -140,6 +140,7 @@ def put(
     rng: np.random.Generator,
     concurrency: int = 8,
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    paces: Paces | None = None,
     budget: Budget | None = None,
     max_calls: int | None = None,
     on_reply: Callable[[TrialCall, Reply], None] = lambda call, reply: None,
@@ -161,7 +162,9 @@ def put(
     rng
         For the order of calls and the waits between attempts.
     limits
-        Requests and tokens per minute, in each turn anew.
+        Requests and tokens per minute, over all turns.
+    paces
+        As :func:`llm_compare.asking.run.ask` takes it, where trials were put before that the limits cover, too.
     budget, max_calls
         Over all turns: what one leaves goes to the next. Where a run stops, later turns are read from the store.
     on_reply
@@ -177,6 +180,7 @@ def put(
     courses = [_Course(trial) for trial in trials]
     made = already_stored = failed_attempts = 0
     ending, stopped_by = Ending.COMPLETE, None
+    paces = {} if paces is None else paces
 
     def count_and_tell(call: TrialCall, reply: Reply) -> None:
         nonlocal made
@@ -197,6 +201,7 @@ def put(
                 rng=rng,
                 concurrency=concurrency,
                 limits=limits,
+                paces=paces,
                 budget=budget,
                 max_calls=left if ending is Ending.COMPLETE else 0,
                 on_reply=count_and_tell,

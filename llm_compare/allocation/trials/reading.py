@@ -13,8 +13,15 @@ from enum import StrEnum
 from operator import itemgetter
 
 from llm_compare.allocation.trials.answer import Outcome, Read
-from llm_compare.allocation.trials.answer_forms import declines, leaves_open, without_fences
+from llm_compare.allocation.trials.answer_forms import (
+    declines,
+    ids_named,
+    leaves_open,
+    turns_of,
+    without_fences,
+)
 from llm_compare.allocation.trials.choice_text import read_choice
+from llm_compare.allocation.trials.ranking_doubts import doubts, only_lists
 from llm_compare.allocation.trials.ranking_text import Entry, ReadRanking, read_rankings
 from llm_compare.allocation.trials.trial import Task, Trial
 from llm_compare.allocation.trials.viability_text import read_viability
@@ -22,10 +29,11 @@ from llm_compare.replies.offered import visible
 from llm_compare.replies.outcome import Rule
 from llm_compare.replies.reply import Reply
 
-PARSER = "1"
+PARSER = "2"
 """Version of the rules; change a rule, change the version."""
 
 TWO_RANKINGS = "gives two different rankings"
+TAKES_BACK = "takes its ranking back"
 
 
 class Repair(StrEnum):
@@ -91,7 +99,17 @@ def _ranking(text: str, trial: Trial, repair: Repair, *, cut_off: bool) -> Read:
     ids = trial.problem.ids
     found = read_rankings(finished, frozenset(ids))
     whole = [r for r in found if is_whole(r.entries, ids)]
+    if turns := turns_of(finished):
+        after = finished[turns[-1] :]
+        anew = [r for r in read_rankings(after, frozenset(ids)) if is_whole(r.entries, ids)]
+        if whole and not anew and ids_named(after, ids):
+            return Read(outcome=Outcome.UNREADABLE, rule=TAKES_BACK)
+        whole = anew or whole
     if whole:
+        if doubt := doubts(finished, whole[0]):
+            return Read(outcome=Outcome.UNREADABLE, rule=doubt)
+        if only_lists(finished, whole[0]):
+            return Read(outcome=Outcome.REFUSAL, rule=Rule.DECLINED)
         orders = {tuple(i for i, _ in _by_rank(r.entries)) for r in whole}
         if len(orders) > 1:
             return Read(outcome=Outcome.UNREADABLE, rule=TWO_RANKINGS)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from llm_compare.allocation.problems.columns import GROUPINGS
 from llm_compare.allocation.problems.problem import Problem, ProblemSet
 from llm_compare.allocation.trials.answer import AnsweredTrial, Outcome, Read
 from llm_compare.allocation.trials.reading import Repair, read_trial
-from llm_compare.allocation.trials.reply_parts import REPLY_PARTS, reply_of
 from llm_compare.allocation.trials.trial import (
     ALL_COLUMNS,
     Change,
@@ -33,7 +31,9 @@ from llm_compare.replies.record import (
     Kinds,
     checked,
     checked_items,
+    word_of,
 )
+from llm_compare.replies.reply_parts import REPLY_PARTS, reply_of
 
 _LINE: Mapping[str, Kinds] = {
     "problem": TEXT,
@@ -58,16 +58,6 @@ _LINE: Mapping[str, Kinds] = {
 }
 _WAY: Mapping[str, Kinds] = {"strategy": TEXT, "turns": TEXT, "form": TEXT, "identity": TEXT}
 _CHANGE: Mapping[str, Kinds] = {"candidate": WHOLE, "grouping": TEXT, "value": (str, int, float, type(None))}
-
-_Word = TypeVar("_Word", bound=StrEnum)
-
-
-def word_of(kind: type[_Word], word: str, where: str) -> _Word:
-    """Return the member of a closed set that ``word`` names, else raise :class:`BadRecord`."""
-    try:
-        return kind(word)
-    except ValueError:
-        raise BadRecord(f"{where}: is '{word}', not one of {', '.join(kind)}") from None
 
 
 class TrialLineReader:
@@ -103,7 +93,7 @@ class TrialLineReader:
         line = checked(document, _LINE)
         trial = self._trial(line)
         self._refuse_second(line, trial)
-        reply = reply_of(checked(line["reply"], REPLY_PARTS, "reply"))
+        reply = reply_of(checked(line["reply"], REPLY_PARTS, "reply"), "reply.")
         return AnsweredTrial(
             trial=trial,
             reply=reply,

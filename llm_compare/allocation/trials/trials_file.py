@@ -8,21 +8,32 @@ for whoever looks; on reading it is worked out anew from the raw text.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from estimation.commands.writing import write_chunks
 from llm_compare.allocation.problems.problem import Origin, Problem, ProblemSet
 from llm_compare.allocation.problems.problems_file import problems_sha256
 from llm_compare.allocation.trials.answer import AnsweredTrial, Outcome, RespondentKind, TrialFile
 from llm_compare.allocation.trials.prompts import VERSION
 from llm_compare.allocation.trials.reading import PARSER, Repair
-from llm_compare.allocation.trials.reply_parts import reply_document
 from llm_compare.allocation.trials.trial import Task
-from llm_compare.allocation.trials.trial_line import TrialLineReader, word_of
+from llm_compare.allocation.trials.trial_line import TrialLineReader
 from llm_compare.errors import BadTrials
-from llm_compare.replies.record import TABLE, TEXT, WHOLE, YES_OR_NO, BadRecord, Kinds, checked, checked_items
+from llm_compare.replies.record import (
+    TABLE,
+    TEXT,
+    WHOLE,
+    YES_OR_NO,
+    BadRecord,
+    Kinds,
+    checked,
+    checked_items,
+    word_of,
+)
+from llm_compare.replies.reply_parts import parts_of
 
 FORMAT = "equipoise trials"
 FORMAT_VERSION = 1
@@ -49,15 +60,13 @@ def write_trials(path: Path, file: TrialFile, *, problems: ProblemSet) -> None:
 
     Nobody but its owner may read the file if the problems are restricted: replies may quote people's records.
     """
-    draft = path.with_name(path.name + ".part")
-    draft.unlink(missing_ok=True)  # One that was left behind keeps its own permissions.
-    mode = 0o600 if problems.is_restricted or file.origin is Origin.REGISTRY else 0o666
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     # ASCII, because a reply may hold half a surrogate pair, which UTF-8 cannot.
-    with os.fdopen(handle, "w", encoding="ascii", newline="\n") as out:
-        out.write(json.dumps(_header_document(file)) + "\n")
-        out.writelines(json.dumps(_line_document(a)) + "\n" for a in file.answered)
-    draft.replace(path)
+    lines = chain((_header_document(file),), (_line_document(a) for a in file.answered))
+    write_chunks(
+        path,
+        (f"{json.dumps(line)}\n".encode("ascii") for line in lines),
+        owner_only=problems.is_restricted or file.origin is Origin.REGISTRY,
+    )
 
 
 def read_trials(
@@ -198,5 +207,5 @@ def _line_document(answered: AnsweredTrial) -> dict[str, Any]:
         "rule": read.rule,
         "repairs": list(read.repairs),
         "parser": PARSER,
-        "reply": reply_document(answered.reply),
+        "reply": parts_of(answered.reply),
     }

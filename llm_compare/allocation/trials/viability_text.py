@@ -41,9 +41,16 @@ _ALONE = re.compile(_SAID, re.IGNORECASE)
 _BEGINS = re.compile(
     rf"(?:(?:{LABEL})?{NUMBER}\s*[,:|]\s*)?{_SAID}\s*(?:[.,:;!(\n\u2013\u2014-]|$)", re.IGNORECASE
 )
-_OFFERED = re.compile(r"\(?\s*yes\s*(?:/|or)\s*no\s*\)?", re.IGNORECASE)
+_OFFERED = re.compile(r"(?:\(\s*)?\byes\s*(?:/|or)\s*no\s*\)?", re.IGNORECASE)
 _NEGATIVE = re.compile(
     r"\b(?:not|isn't|aren't)\s+(?:a\s+)?(?:compatible|viable|suitable)|\bincompatible\b", re.IGNORECASE
+)
+# Behind a "yes": a "no" that is meant by itself, or a limit that is passed.
+_CONTRARY = re.compile(
+    rf"\bno\b\s*(?:[.,;!)]|\Z)|(?:[/;]|{NUMBER}\s*[,:])\s*no\b"
+    r"|\b(?:however|but|though)\b[^.\n]*\b(?:exceed\w*|outside|beyond|not (?:be )?within|"
+    r"too (?:large|big|great|much|heavy|tall|high|different))\b",
+    re.IGNORECASE,
 )
 _POSITIVE = re.compile(
     r"(?<!not )(?<!not a )(?<!n't )(?<!n't a )\b(?:is|are)\s+(?:a\s+)?(?:compatible|viable)\b", re.IGNORECASE
@@ -156,7 +163,7 @@ def _opening(text: str) -> _Found | None:
     verdict, ids = _parts(match)
     rest = bare[match.end() :]
     opposite = _NEGATIVE if verdict else _POSITIVE
-    contrary = re.search(r"\bno\b[.,!]" if verdict else r"\byes\b", rest, re.IGNORECASE)
+    contrary = _CONTRARY.search(rest) if verdict else re.search(r"\byes\b", rest, re.IGNORECASE)
     if opposite.search(rest) or contrary or TAKEN_BACK.search(rest):
         return {True, False}, ids, OPENS
     return {verdict}, ids, OPENS

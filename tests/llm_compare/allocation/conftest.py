@@ -54,7 +54,7 @@ class Planted:
 
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) -> Planted:
-    """Six problems of eight candidates, put to scripts through every command that a user would type."""
+    """Six problems of eight candidates, put to scripts through the commands as one would type them."""
     folder = tmp_path_factory.mktemp("planted")
     shutil.copy(migrated_database, folder / "equipoise.sqlite")
     problems = str(folder / "problems.json")

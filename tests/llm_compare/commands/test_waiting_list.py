@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +109,30 @@ def test_a_model_over_http_that_will_not_rank_gives_every_kidney_to_nobody(
     model = json.loads((tmp_path / "waiting_list.json").read_text())["respondents"][1]
     assert model["counts"]["without_ranking"] == model["reads"]["refusal"] == asked
     assert not any(step["offers"] for step in model["steps"] if step["read"] == "refusal")
+
+
+def test_an_interrupt_stops_the_lists_also_where_all_replies_to_the_kidney_still_arrive(
+    run: Run, tmp_path: Path, provider, serve, monkeypatch: pytest.MonkeyPatch
+):
+    class Interrupting(list):
+        """The calls that arrived, the first of which is interrupted."""
+
+        def append(self, body: object) -> None:
+            super().append(body)
+            if len(self) == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    provider.received = Interrupting()
+    provider.otherwise = serve(content="I will not rank people.", delay_seconds=0.2)
+    model = ("--model", "openai/anything", "--api-base", provider.url, "--episodes", "1", "--kidneys", "9")
+
+    stopped = run(*model)
+    n_asked = len(provider.received)
+    rest = run(*model)
+
+    assert (stopped.exit_code, n_asked, rest.exit_code) == (1, 1, 0)
+    assert "Stopped by an interrupt" in stopped.stderr
+    assert len(provider.received) == len({json.dumps(body["messages"]) for body in provider.received}) > 2
 
 
 def test_calls_that_fail_stop_the_lists_and_say_why(run: Run, tmp_path: Path, provider, serve):

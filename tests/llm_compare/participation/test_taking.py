@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -251,6 +253,24 @@ def test_an_adaptive_study_that_is_stopped_ends_as_if_it_had_not_been(
     assert [[s.presentation for s in p.shown] for p in done.participants] == [
         [s.presentation for s in p.shown] for p in whole.participants
     ]
+
+
+def test_an_interrupt_stops_an_adaptive_study_also_where_all_replies_still_arrive(
+    open_study, adaptive_design, group_of, let_take
+):
+    class Interrupted(Says):
+        async def reply(self, request):
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(0.01)
+            return await super().reply(request)
+
+    study = open_study(text=adaptive_design)
+    group = group_of(study, "openai/any", settings=Settings())
+    stopped = let_take(study, group, 1, Interrupted("A"))
+    assert (stopped.made, stopped.complete) == (1, False)
+    rest = Says("A")
+    assert let_take(study, group, 1, rest).complete
+    assert len(rest.requests) == 3
 
 
 @pytest.mark.postgres

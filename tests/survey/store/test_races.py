@@ -14,12 +14,23 @@ from sqlalchemy import Engine, func, select, text
 
 from survey.answers import Choice, Role
 from survey.db import reading, writing
-from survey.store import answering, erasure, participants, presentations, studies
+from survey.store import (
+    answering,
+    choice_tasks,
+    choosing,
+    erasure,
+    participants,
+    presentations,
+    studies,
+)
 from survey.store.answering import Sent
+from survey.store.choosing import SentChoice
 from survey.store.participants import NotTakingPart
 from survey.store.studies import StudyConflict
 from survey.tables import (
     AnswerRow,
+    ChoiceTaskAnswerRow,
+    ChoiceTaskRow,
     EventRow,
     FollowUpKind,
     FollowUpRow,
@@ -248,6 +259,93 @@ def test_answers_are_refused_once_everything_is_erased_and_leave_nothing(taking,
         assert person.state is State.ERASED
         assert person.active_at == person.started_at
     assert (count(taking, AnswerRow), count(taking, PresentationRow)) == (0, 0)
+    assert events(taking) == []
+
+
+# --- choosing one of many -------------------------------------------------------------------------------------
+
+CHOOSING = """
+[choose_one]
+problems_per_respondent = 6
+indecision = true
+columns = [{ name = "AGE", label = "Age" }]
+problems = [
+""" + "\n".join(
+    f'  {{ name = "p{i}", candidates = [[11, 40], [12, 50], [13, 60]] }},' for i in range(6)
+) + "\n]\n"  # fmt: skip
+
+
+def at_first_problem(taking, design: str) -> str:
+    taking.open(design.replace("per_respondent = 4", "per_respondent = 1") + CHOOSING)
+    token = taking.at_first_comparison("short")
+    taking.answer(token)
+    assert taking.state(token) is State.CHOOSING
+    return token
+
+
+def open_task(taking, token: str) -> ChoiceTaskRow | None:
+    with reading(taking.engine) as session:
+        return choice_tasks.open_task(session, taking.person(token))
+
+
+def choose(taking, token: str, task: ChoiceTaskRow, chosen: int | None) -> bool:
+    sent = SentChoice(
+        task=task.token, revision=task.asked, chosen=chosen, client_seconds=1.5, client_seconds_problem=""
+    )
+    return taking.step(
+        token, lambda session, person, now: choosing.record_choice(session, person, sent, now=now)
+    )
+
+
+def test_a_choice_sent_by_many_is_stored_once(taking, one_arm_design: str) -> None:
+    token = at_first_problem(taking, one_arm_design)
+    first_senders = []
+    while (task := open_task(taking, token)) is not None:
+        got = together(
+            lambda chosen, t=task: (chosen, choose(taking, token, t, chosen)), [11, 12, None] * (THREADS // 3)
+        )
+        assert not [g for g in got if isinstance(g, Exception)]
+        first_senders += [chosen for chosen, stored in got if stored]
+    assert len(first_senders) == 6
+    with reading(taking.engine) as session:
+        stored = session.scalars(select(ChoiceTaskAnswerRow.chosen).order_by(ChoiceTaskAnswerRow.id)).all()
+    assert stored == first_senders
+    assert Counter(events(taking))["choice replayed"] == 6 * (THREADS - 1)
+    assert taking.state(token) is State.FINISHED
+
+
+def test_changing_the_last_choice_while_the_next_one_arrives_keeps_both(taking, one_arm_design: str) -> None:
+    token = at_first_problem(taking, one_arm_design)
+    choose(taking, token, open_task(taking, token), 11)
+    for _ in range(4):
+        task = open_task(taking, token)
+        changed, sent = together(
+            lambda act: act(),
+            [
+                lambda: taking.step(token, choosing.change_last_choice),
+                lambda t=task: choose(taking, token, t, 12),
+            ],
+        )
+        assert (changed, sent) == (True, True)
+        again = open_task(taking, token)
+        assert again.asked == again.answered + 1 >= 2
+        choose(taking, token, again, 13)
+    with reading(taking.engine) as session:
+        answered = session.scalars(select(ChoiceTaskRow.answered).order_by(ChoiceTaskRow.position)).all()
+    assert sum(answered) == count(taking, ChoiceTaskAnswerRow) == 1 + 4 + 4
+
+
+def test_choices_are_refused_once_everything_is_erased_and_leave_nothing(taking, one_arm_design: str) -> None:
+    token = at_first_problem(taking, one_arm_design)
+    choose(taking, token, open_task(taking, token), 11)
+    task, code = open_task(taking, token), taking.person(token).code
+    sent, erased = together(
+        lambda act: act(),
+        [lambda: choose(taking, token, task, 12), lambda: taking.erase("short", code)],
+    )
+    assert isinstance(erased, erasure.Erased), erased
+    assert not isinstance(sent, Exception) or isinstance(sent, NotTakingPart | AssertionError), sent
+    assert (count(taking, ChoiceTaskRow), count(taking, ChoiceTaskAnswerRow)) == (0, 0)
     assert events(taking) == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from llm_compare.allocation.fairness.false_alarms import (
     ANY_GROUP,
@@ -57,6 +57,16 @@ def test_null_respondents_agree_with_themselves_as_much_as_the_one_observed(make
 
     assert spread_for(agreement(rankings), n_candidates=None) == pytest.approx(spread, rel=0.1)
     assert spread_for(agreement(choices), n_candidates=10) == pytest.approx(spread, rel=0.15)
+
+
+@pytest.mark.parametrize("spread", [0.2, 2.0, 10.0, 40.0, 300.0])
+def test_the_spread_of_rankings_that_hardly_differ_is_found_as_well(spread):
+    # E tanh^2 = 1 - E sech^2, and of sech^2 nothing is left beyond 20.
+    lost, _ = integrate.quad(
+        lambda u: stats.norm.pdf(u * np.sqrt(2) / spread) * np.sqrt(2) / spread / np.cosh(u) ** 2, -20, 20
+    )
+
+    assert spread_for(1 - lost, n_candidates=None) == pytest.approx(spread, rel=1e-3)
 
 
 def test_respondents_at_the_extremes_have_a_spread(make_rankings):

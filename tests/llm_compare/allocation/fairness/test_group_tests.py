@@ -302,3 +302,15 @@ def leaves(value):
             yield from leaves(each)
     else:
         yield value.value if isinstance(value, Enum) else value
+
+
+def test_two_groups_beside_candidates_of_neither_are_no_two_sides_and_both_are_tested(
+    make_groups, by_quality, two
+):
+    code = two.code.copy()
+    code[:, 0] = -1
+    found = group_tests(by_quality(*code.shape, 2, 2), make_groups(code), seed=1, n_permutations=99)
+
+    assert group(found, Measure.RND, 0).test(DEFAULT) is not None
+    assert group(found, Measure.FIRST, 0).test(DEFAULT) is not None
+    assert not any("other side" in note for note in measure(found, Measure.RND).notes)

@@ -239,3 +239,46 @@ def test_units_do_not_matter(seed, shift, scale, with_cells):
     for a, b in zip(plain.differences[1:], moved.differences[1:], strict=True):
         assert b.effect.value == pytest.approx(scale * a.effect.value, rel=1e-3, abs=1e-4 * scale)
         assert b.effect.p == pytest.approx(a.effect.p, abs=2e-3)
+
+
+def restricted_log_likelihood(y, problem, group, n_groups, variances):
+    """By the whole covariance matrix, with none of the fit's shortcuts."""
+    of_problem, of_cell, residual = variances
+    fixed = np.eye(n_groups)[group]
+    same_problem = problem[:, None] == problem
+    v = residual * np.eye(len(y)) + of_problem * same_problem
+    v += of_cell * (same_problem & (group[:, None] == group))
+    inverse = np.linalg.inv(v)
+    information = fixed.T @ inverse @ fixed
+    left = y - fixed @ np.linalg.solve(information, fixed.T @ inverse @ y)
+    return -0.5 * (np.linalg.slogdet(v)[1] + np.linalg.slogdet(information)[1] + left @ inverse @ left)
+
+
+def test_no_other_variances_are_likelier_than_those_of_the_fit():
+    # In the last of these designs a search from the two single optima ends on its edge, .17 below the best.
+    rng = np.random.default_rng(3)
+    for design in range(25):
+        n_problems, n_groups = int(rng.integers(4, 14)), int(rng.integers(2, 5))
+        repeats = rng.integers(1, 7, size=n_problems)
+        of_problem, of_cell = (0, 0.3, 1)[rng.integers(3)], (0, 0.2, 1)[rng.integers(3)]
+        rows = []
+        for p in range(n_problems):
+            level, own = of_problem * rng.normal(), of_cell * rng.normal(size=n_groups)
+            absent = rng.random(n_groups) < 0.15
+            for _ in range(repeats[p]):
+                for g in range(n_groups):
+                    y = np.nan if absent[g] else 1 + 0.3 * g + level + own[g] + 0.5 * rng.normal()
+                    rows.append((p, g, y))
+        problem, group, y = (np.array(column) for column in zip(*rows, strict=True))
+        fit = fit_mixed(y, problem, group, n_groups, with_problem_group=True)
+        if not fit.residual_variance:
+            continue
+        known = np.isfinite(y)
+        data = y[known], problem[known], group[known], n_groups
+        found = (fit.problem_variance, fit.problem_group_variance, fit.residual_variance)
+        best = restricted_log_likelihood(*data, found)
+        for of_p in (0, 0.01, 0.05, 0.2, 0.6, 1.5):
+            for of_c in (0, 0.01, 0.05, 0.2, 0.6, 1.5):
+                for residual in (0.15, 0.2, 0.25, 0.35):
+                    other = restricted_log_likelihood(*data, (of_p, of_c, residual))
+                    assert other < best + 1e-6, (design, of_p, of_c, residual)

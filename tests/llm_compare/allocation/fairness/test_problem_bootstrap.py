@@ -84,3 +84,11 @@ def test_a_ratio_is_resampled_as_a_whole():
     for row, found in zip(times, mean_of(np.stack([part, whole], axis=1))(times.astype(float)), strict=True):
         drawn = np.repeat(np.arange(30), row)
         assert found == pytest.approx([part[drawn].mean(), whole[drawn].mean()])
+
+
+def test_of_a_few_that_are_all_alike_no_interval_is_given():
+    (few,) = over_problems(mean_of(np.ones((9, 1))), 9, seed=0, bounds=(0, 1))
+    (many,) = over_problems(mean_of(np.ones((12, 1))), 12, seed=0, bounds=(0, 1))
+    assert (few.value, few.low, few.high) == (1, None, None)
+    assert "all 9" in few.reason
+    assert (many.value, many.low, many.high) == (1, 0.75, 1)

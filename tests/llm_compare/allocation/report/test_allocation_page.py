@@ -87,14 +87,14 @@ def test_the_summary_says_how_often_the_paper_s_model_is_wrong_on_this_design(pl
                 row["rate"] = 0.04
     said = " ".join(sentences(record)).replace("\u202f", " ")
     assert "call the rND of Asian candidates different in 97 % of such studies" in said
-    assert "the test believed here, in 4.0 %" in said
+    assert "the permutation test, in 4.0 %" in said
 
 
 def test_a_difference_is_claimed_only_where_the_corrected_p_is_small(planted):
     record = planted.respondent("scripted/prefers:gender=Female")
     claimed = [s for s in sentences(record) if s.startswith("Female candidates are") and "chosen" in s]
     assert len(claimed) == 1
-    assert "after correction" in claimed[0]
+    assert "after Holm’s correction" in claimed[0]
     for found in effects(record):
         found["p_adjusted"] = 0.051
     assert not [s for s in sentences(record) if s.startswith("Female candidates are")]

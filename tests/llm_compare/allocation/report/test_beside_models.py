@@ -78,7 +78,7 @@ def test_people_stand_beside_models(planted, problems, tmp_path, capsys):
     assert people["choices"]["rows"]["mean_row"]["p"] < 0.01
     assert people["choices"]["agreement"]["same_order"]["value"] is None
     assert set(record["manifest"]["inputs"]) == {"problems", "trials 1", "people"}
-    assert "1 undecided" in capsys.readouterr().out
+    assert "2.8\u202f% of choices nobody was chosen (undecided)" in capsys.readouterr().out
     text = page.read_text(encoding="utf-8")
     assert '<span class="tag people">people</span>' in text
     assert "6 people" in text
@@ -126,3 +126,15 @@ def test_of_a_registry_no_candidate_s_record_stands_in_the_results(problems, ran
             assert not any(
                 str(value) in json.dumps(record) or str(value) in page for value in states if value
             )
+
+
+def test_participants_of_a_rehearsal_are_never_shown_as_people(planted, problems, tmp_path):
+    export = export_of(tmp_path / "choose_one.csv", problems)
+    export.write_text(export.read_text(encoding="utf-8").replace("p-5,", "sim-00005,"), encoding="utf-8")
+    page = tmp_path / "allocation.html"
+    arguments = ["--people", str(export), "--permutations", "99", "--null-runs", "0", "--report", str(page)]
+    assert planted.compare(*arguments) == 0
+    text = page.read_text(encoding="utf-8")
+    assert '<span class="tag simulated">simulated</span>' in text
+    assert '<span class="tag people">' not in text
+    assert "Not people: 1 of 6 are simulated participants of a rehearsal." in text

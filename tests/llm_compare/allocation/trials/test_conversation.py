@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from llm_compare.allocation.trials.scripted import ScriptedChooser, said
 from llm_compare.allocation.trials.trial import Task, Turns, Way
 from llm_compare.asking.attempts import FailedCall
 from llm_compare.asking.client import ModelClient
+from llm_compare.asking.limiter import Limits
 from llm_compare.asking.run import Ending
 from llm_compare.asking.spending import Budget, Price, estimate, tokens_sent
 from llm_compare.prompting.call import Settings
@@ -159,6 +161,28 @@ def test_a_budget_spans_all_turns(sessions, trials):
     assert (stopped.ending, len(model.asked)) == (Ending.BUDGET, 10)
     assert budget.spent_usd == pytest.approx(10)
     assert {c.turn for c in model.asked} == {0, 1}
+
+
+def test_a_limit_of_calls_per_minute_holds_over_all_turns_and_over_runs_that_share_their_paces(
+    sessions, trials
+):
+    now, began, paces = [0.0], [], {}
+
+    async def sleep(seconds):
+        now[0] += seconds
+        await asyncio.sleep(0)
+
+    def carry_out(some):
+        run(
+            sessions, some, Model(at=lambda call: began.append(now[0])),
+            concurrency=1, limits=Limits(requests_per_minute=6), paces=paces,
+            sleep=sleep, clock=lambda: now[0],
+        )  # fmt: skip
+
+    carry_out(trials[:4])
+    carry_out(trials[4:])
+    assert len(began) > 8
+    assert [later - earlier for earlier, later in pairwise(began)] == pytest.approx([10.0] * (len(began) - 1))
 
 
 def test_a_failed_turn_ends_its_trials_as_errors_and_is_asked_again_later(sessions, trials):

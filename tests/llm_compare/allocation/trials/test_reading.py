@@ -260,6 +260,8 @@ def test_no_text_breaks_the_reading_and_answers_are_whole(trial_of, text, length
         "Candidate " * 20_000,
         "(" * 50_000,
         "| " * 50_000,
+        "\n" * 50_000,
+        "- \n" * 30_000,
     ],
 )
 @pytest.mark.parametrize("task", Task)

@@ -5,6 +5,7 @@ import os
 import stat
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +13,11 @@ from llm_compare.allocation.problems.problem import Origin, ProblemSet
 from llm_compare.allocation.problems.problems_file import problems_sha256
 from llm_compare.allocation.trials.answer import AnsweredTrial, Outcome, Read, RespondentKind, TrialFile
 from llm_compare.allocation.trials.reading import Repair, read_trial
-from llm_compare.allocation.trials.reply_parts import REPLY_PARTS, reply_document, reply_of
 from llm_compare.allocation.trials.trial import ALL_COLUMNS, Change, Form, Strategy, Task, Turns, Way
 from llm_compare.allocation.trials.trials_file import read_trials, write_trials
 from llm_compare.errors import BadTrials
 from llm_compare.replies.reply import Failure, Reply
+from llm_compare.replies.reply_parts import REPLY_PARTS, parts_of, reply_of
 
 FULL = Reply(
     content="2, 1\n0, 2\n1, 3\n3, 4 \u2014 \ud83d half a pair",
@@ -158,12 +159,29 @@ def test_people_s_answers_stand_as_they_were_given(tmp_path, problem_set, trial_
     assert read_trials(tmp_path / "t.jsonl", problem_set).answered == tuple(given)
 
 
+def test_a_pipe_is_written_to_and_a_link_stays_a_link(tmp_path, problem_set, trial_of):
+    file = file_of(problem_set, [answered(trial_of(Task.RANK_ALL), FULL)])
+    real, link = tmp_path / "real.jsonl", tmp_path / "link.jsonl"
+    link.symlink_to(real)
+    write_trials(link, file, problems=problem_set)
+    out, into = os.pipe()
+    try:
+        write_trials(Path(f"/dev/fd/{into}"), file, problems=problem_set)
+        piped = os.read(out, 1 << 16)
+    finally:
+        os.close(out)
+        os.close(into)
+
+    assert link.is_symlink()
+    assert real.read_bytes() == piped
+
+
 def test_trials_of_people_s_records_are_their_owner_s_alone_and_hold_no_record(
     tmp_path, problem_set, trial_of
 ):
     restricted = replace(problem_set, origin=Origin.REGISTRY)
     path = tmp_path / "t.jsonl"
-    (tmp_path / "t.jsonl.part").write_text("left behind")  # Readable by others.
+    (tmp_path / f".t.jsonl.{os.getpid()}.part").write_text("left behind")  # Readable by others.
     write_trials(path, file_of(restricted, [answered(trial_of(Task.RANK_ALL), FULL)]), problems=restricted)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     text = path.read_text()
@@ -195,7 +213,7 @@ def test_problems_of_waiting_lists_are_found_beside_those_of_the_set(tmp_path, p
 def test_every_field_of_a_reply_is_written_and_read():
     assert {f.name for f in fields(Reply)} == set(REPLY_PARTS)
     for reply in (FULL, FAILED, Reply(content="x")):
-        assert reply_of(json.loads(json.dumps(reply_document(reply)))) == reply
+        assert reply_of(json.loads(json.dumps(parts_of(reply)))) == reply
 
 
 # ---- what cannot be read

@@ -1,4 +1,4 @@
-"""A reply as parts of a line of ``trials.jsonl``, and back. Pure."""
+"""A reply as parts of a line of a file, and back: of ``replies.jsonl`` and ``trials.jsonl``. Pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ REPLY_PARTS: Mapping[str, Kinds] = {
 _FAILURE: Mapping[str, Kinds] = {"kind": TEXT, "status": MAYBE_WHOLE, "message": TEXT}
 
 
-def reply_document(reply: Reply) -> dict[str, Any]:
+def parts_of(reply: Reply) -> dict[str, Any]:
     """Return every field of ``reply`` as JSON."""
     parts = {field.name: getattr(reply, field.name) for field in fields(reply)}
     if reply.first_token is not None:
@@ -56,8 +56,8 @@ def reply_document(reply: Reply) -> dict[str, Any]:
     return parts
 
 
-def reply_of(parts: Mapping[str, Any]) -> Reply:
-    """Return the reply that a table of checked parts describes.
+def reply_of(parts: Mapping[str, Any], where: str = "") -> Reply:
+    """Return the reply that checked parts describe; ``where`` is put before a part's name in complaints.
 
     Raises
     ------
@@ -66,19 +66,19 @@ def reply_of(parts: Mapping[str, Any]) -> Reply:
     """
     given = {name: parts[name] for name in REPLY_PARTS}
     if given["error"] is not None:
-        given["error"] = Failure(**checked(given["error"], _FAILURE, "reply.error"))
+        given["error"] = Failure(**checked(given["error"], _FAILURE, f"{where}error"))
     if given["first_token"] is not None:
-        checked_items(list(given["first_token"].values()), (float, int), "reply.first_token")
+        checked_items(list(given["first_token"].values()), (float, int), f"{where}first_token")
     if given["asked_at"] is not None:
-        given["asked_at"] = _moment(given["asked_at"])
+        given["asked_at"] = _moment(given["asked_at"], f"{where}asked_at")
     return Reply(**given)
 
 
-def _moment(text: str) -> datetime:
+def _moment(text: str, where: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise BadRecord(f"reply.asked_at: '{text}' is no date and time") from None
+        raise BadRecord(f"{where}: '{text}' is no date and time") from None
     if moment.tzinfo is None:
-        raise BadRecord(f"reply.asked_at: '{text}' does not say its time zone")
+        raise BadRecord(f"{where}: '{text}' does not say its time zone")
     return moment
