@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from estimation.commands.writing import write_chunks
 from llm_compare.errors import BadBatch
 from llm_compare.prompting.call import Call
 from llm_compare.replies.reply import Failure, Reply
@@ -79,11 +80,21 @@ def batch_line(request: Call) -> dict[str, Any]:
 
 
 def write_batches(
-    path: Path, requests: Iterable[Call], *, most_lines: int = MOST_LINES, most_bytes: int = MOST_BYTES
+    path: Path,
+    requests: Iterable[Call],
+    *,
+    most_lines: int = MOST_LINES,
+    most_bytes: int = MOST_BYTES,
+    owner_only: bool = False,
 ) -> tuple[Path, ...]:
     """Write calls to ``path``; too many for one file go to ``NAME-1``, ``NAME-2`` ... beside it.
 
     A call that stands twice in ``requests`` is written once. Each file is written whole or not at all.
+
+    Parameters
+    ----------
+    owner_only
+        Whether nobody but a file's owner may read it.
 
     Raises
     ------
@@ -94,9 +105,7 @@ def write_batches(
     parts = list(_parts([json.dumps(batch_line(r)) + "\n" for r in once], most_lines, most_bytes))
     paths = [path] if len(parts) == 1 else [_numbered(path, i) for i in range(1, len(parts) + 1)]
     for one, lines in zip(paths, parts, strict=True):
-        draft = one.with_name(one.name + ".part")
-        draft.write_text("".join(lines), encoding="ascii", newline="\n")
-        draft.replace(one)
+        write_chunks(one, (line.encode("ascii") for line in lines), owner_only=owner_only)
     return tuple(paths)
 
 

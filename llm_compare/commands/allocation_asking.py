@@ -29,6 +29,8 @@ from llm_compare.commands.allocation_shown import (
 from llm_compare.commands.plan_shown import CallPlan, is_agreed, known_price
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from llm_compare.allocation.problems.problem import Problem, ProblemSet
     from llm_compare.allocation.trials.conversation import Addressee, Put
     from llm_compare.allocation.trials.trial import Task, TrialCall
@@ -82,7 +84,12 @@ def make_answerers(
 
 
 def _check_ways(options: AllocationOptions) -> None:
-    if options.out is None and not options.calls.dry_run:
+    by_files = (options.export_batch is not None, bool(options.import_batch))
+    if sum((options.calls.dry_run, *by_files)) > 1:
+        raise click.UsageError("--dry-run, --export-batch and --import-batch are done one at a time")
+    if any(by_files) and options.weights is not None:
+        raise click.UsageError("--weights: a policy ranks at once; there is nothing to put into a batch")
+    if options.out is None and not options.calls.dry_run and options.export_batch is None:
         raise click.UsageError(
             "name the file for the trials with --out, or see the plan alone with --dry-run"
         )
@@ -121,6 +128,7 @@ def _ask(
     from llm_compare.allocation.trials.reading import Repair
     from llm_compare.allocation.trials.trial import Turns
     from llm_compare.asking.client import capabilities, check_model
+    from llm_compare.commands.batch import import_results
     from llm_compare.replies.store import open_store
 
     calls = options.calls
@@ -139,7 +147,7 @@ def _ask(
             plan, task, problems.problems, timeout_seconds=calls.limits.timeout_seconds
         )
         show_trial_plan(plan, task, options, problems)
-        is_sent = plan.to_ask > 0 and not plan.scripted
+        is_sent = plan.to_ask > 0 and not plan.scripted and not options.import_batch
         if is_sent and not calls.dry_run:
             check_records_may_be_sent(
                 asked, is_restricted=problems.is_restricted, is_agreed=calls.send_records
@@ -150,11 +158,16 @@ def _ask(
             if options.as_json:
                 echo_json(trial_plan_record(plan, task, problems))
             return
+        if options.export_batch is not None:
+            _export(plan, options, options.export_batch, is_restricted=problems.is_restricted)
+            return
+        if options.import_batch:
+            import_results(sessions, plan.preview.asked, batches=options.import_batch, replies=())
         if is_sent:
             check_model(asked.model, addressee.settings, api_base=asked.api_base)
-        if not is_agreed([plan], yes=calls.yes, has_budget=calls.budget is not None):
-            echo("Nothing was asked.")
-            ctx.exit(1)
+            if not is_agreed([plan], yes=calls.yes, has_budget=calls.budget is not None):
+                echo("Nothing was asked.")
+                ctx.exit(1)
         found = _put(sessions, plan, options, make_answerer)
     file = TrialFile(
         label=asked.name,
@@ -175,6 +188,23 @@ def _ask(
     if not found.complete:
         say_why_incomplete(found)
         ctx.exit(1)
+
+
+def _export(plan: TrialPlan, options: AllocationOptions, path: Path, *, is_restricted: bool) -> None:
+    """Write the calls that wait for no other reply; of a conversation one turn at a time can be exported."""
+    from llm_compare.commands.batch import Export, export_batches
+
+    calls = plan.preview.possible[: options.calls.max_calls]
+    export_batches(
+        [Export(model=plan.asked.model, calls=calls, path=path)],
+        as_json=options.as_json,
+        owner_only=is_restricted,
+    )
+    if later := len(plan.preview.missing) - len(plan.preview.possible):
+        echo(
+            f"{later} more calls follow upon replies that are not there yet: import these, then export again. "
+            "--turns acknowledged needs one batch only."
+        )
 
 
 def _plan(
@@ -230,7 +260,7 @@ def _put(
             concurrency=limits.concurrency,
             limits=limits.per_minute,
             budget=plan.budget(limits.budget_usd),
-            max_calls=limits.max_calls,
+            max_calls=0 if options.import_batch else limits.max_calls,
             on_reply=lambda _, reply: note(reply),
             on_failed_attempt=FailureNotes().note,
         )

@@ -17,6 +17,7 @@ from llm_compare.commands.call_options import (
     Command,
     address_options,
     asked_model,
+    batch_options,
     limit_options,
     limits_of,
     one_of,
@@ -126,6 +127,8 @@ class AllocationOptions:
     weights: Path | None = None
     mapping: Path | None = None
     weights_draws: int | None = None
+    export_batch: Path | None = None
+    import_batch: tuple[Path, ...] = ()
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> AllocationOptions:
@@ -176,6 +179,7 @@ def viability_options(command: Command) -> Command:
         ),
         *_further,
         limit_options,
+        batch_options,
         *_result,
     )
 
@@ -228,6 +232,7 @@ def choice_options(command: Command) -> Command:
         ),
         *_further,
         limit_options,
+        batch_options,
         *_result,
     )
 

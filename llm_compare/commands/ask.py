@@ -34,7 +34,7 @@ def ask(ctx: click.Context, /, **given: Any) -> None:
     Replies are stored as they come: the same command again asks only what is missing.
     """
     from llm_compare.commands.ask_report import report
-    from llm_compare.commands.batch import export_batches, import_results
+    from llm_compare.commands.batch import Export, export_batches, import_results
     from llm_compare.commands.plan_shown import is_agreed, show_plan, show_prompts
     from llm_compare.replies.store import open_store
     from survey.design import design_hash
@@ -57,7 +57,17 @@ def ask(ctx: click.Context, /, **given: Any) -> None:
             return
         if options.export_batch is not None:
             base = options.export_batch
-            export_batches(plans, lambda plan: _path(base, plan.asked, protocol), as_json=options.as_json)
+            export_batches(
+                [
+                    Export(
+                        model=plan.asked.model,
+                        calls=plan.missing[: plan.to_ask],
+                        path=_path(base, plan.asked, protocol),
+                    )
+                    for plan in plans
+                ],
+                as_json=options.as_json,
+            )
             return
         imported = None
         if options.import_batch or options.import_replies:

@@ -13,6 +13,7 @@ from llm_compare.commands.call_options import (
     Command,
     address_options,
     asked_model,
+    batch_options,
     limit_options,
     limits_of,
     one_of,
@@ -143,17 +144,7 @@ def how_it_is_carried_out(command: Command) -> Command:
     return with_options(
         command,
         limit_options,
-        click.option(
-            "--export-batch",
-            type=click.Path(path_type=Path),
-            help="Write the missing calls to this batch file in place of making them.",
-        ),
-        click.option(
-            "--import-batch",
-            type=click.Path(path_type=Path),
-            multiple=True,
-            help="Store the replies in this output or error file of a batch; nothing is asked.",
-        ),
+        batch_options,
         click.option(
             "--import-replies",
             type=click.Path(path_type=Path),

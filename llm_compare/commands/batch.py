@@ -1,30 +1,45 @@
-"""Batch files of ``compare ask``: missing calls written to files, and replies from files stored."""
+"""Batch files: missing calls written to files, and replies from files stored."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from llm_compare.prompting.call import is_scripted
+from llm_compare.prompting.request import CallT
+
 if TYPE_CHECKING:
     from llm_compare.asking.batch_file import Result
     from llm_compare.asking.imported import Matched
-    from llm_compare.commands.plan_shown import ModelPlan
-    from llm_compare.prompting.request import Request
+    from llm_compare.prompting.call import Call
     from llm_compare.replies.store import Sessions
 
 _CLIENT = "import"
 _SHOWN = 5
 
 
-def export_batches(
-    plans: Sequence[ModelPlan], path_for: Callable[[ModelPlan], Path], *, as_json: bool
-) -> None:
-    """Write the missing calls of every model to a batch file of its own.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """The calls of one model that go into a batch file."""
+
+    model: str
+    calls: Sequence[Call]
+    path: Path
+
+
+def export_batches(exports: Sequence[Export], *, as_json: bool, owner_only: bool = False) -> None:
+    """Write the calls of every model to a batch file of its own.
+
+    Parameters
+    ----------
+    owner_only
+        Whether nobody but the file's owner may read it.
 
     Raises
     ------
@@ -35,22 +50,23 @@ def export_batches(
     """
     from llm_compare.asking.batch_file import batch_line, write_batches
 
-    if scripted := [p.asked.model for p in plans if p.scripted]:
+    if scripted := [e.model for e in exports if is_scripted(e.model)]:
         raise click.UsageError(
             f"--export-batch: {', '.join(scripted)} is scripted and answers at once; just ask"
         )
-    for plan in plans:
+    for export in exports:
         # All models are tried before the first file is written.
-        [batch_line(request) for request in plan.missing[:1]]
+        [batch_line(call) for call in export.calls[:1]]
     summary = []
-    for plan in plans:
-        paths = write_batches(path_for(plan), plan.missing[: plan.to_ask])
+    for export in exports:
+        n_calls = len(export.calls)
+        paths = write_batches(export.path, export.calls, owner_only=owner_only)
         summary.append(
-            {"model": plan.asked.model, "calls": plan.to_ask, "batch_files": [str(path) for path in paths]}
+            {"model": export.model, "calls": n_calls, "batch_files": [str(path) for path in paths]}
         )
         if not as_json:
             where = ", ".join(str(path) for path in paths) or "no file, since nothing is missing"
-            click.echo(f"{plan.asked.model}: {plan.to_ask} calls written to {where}")
+            click.echo(f"{export.model}: {n_calls} calls written to {where}")
     if as_json:
         click.echo(json.dumps({"exported": summary}, indent=1))
     else:
@@ -59,7 +75,7 @@ def export_batches(
 
 def import_results(
     sessions: Sessions,
-    requests: Sequence[Request],
+    requests: Sequence[CallT],
     *,
     batches: Sequence[Path],
     replies: Sequence[Path],
@@ -111,7 +127,7 @@ def _results_of_replies(path: Path) -> tuple[Result, ...]:
     )
 
 
-def _store(session: Any, matched: Matched, path: Path) -> None:
+def _store(session: Any, matched: Matched[CallT], path: Path) -> None:
     from llm_compare.replies.store import FailedAttempt, add_failures, add_replies, failures_of
 
     add_replies(session, [(r.request, r.reply) for r in matched.new], client=_CLIENT, source=path.name)
@@ -137,7 +153,7 @@ def _store(session: Any, matched: Matched, path: Path) -> None:
     )
 
 
-def _say(path: Path, matched: Matched, counts: Mapping[str, int]) -> None:
+def _say(path: Path, matched: Matched[CallT], counts: Mapping[str, int]) -> None:
     words = {
         "stored": "replies stored",
         "already_stored": "for calls that have a reply, which stays",

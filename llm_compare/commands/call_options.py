@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -83,6 +84,24 @@ def limit_options(command: Command) -> Command:
         ),
         click.option("--show-prompt", is_flag=True, help="Show the first prompt of every variant in full."),
         click.option("--yes", is_flag=True, help="Do not ask before spending."),
+    )
+
+
+def batch_options(command: Command) -> Command:
+    """Add the options that go through files of a provider's batch service."""
+    return with_options(
+        command,
+        click.option(
+            "--export-batch",
+            type=click.Path(path_type=Path),
+            help="Write the missing calls to this batch file in place of making them.",
+        ),
+        click.option(
+            "--import-batch",
+            type=click.Path(path_type=Path),
+            multiple=True,
+            help="Store the replies in this output or error file of a batch; nothing is asked.",
+        ),
     )
 
 

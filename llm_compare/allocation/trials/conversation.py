@@ -108,6 +108,10 @@ class Preview:
     stored: int
     missing: tuple[TrialCall, ...]
     """In the order of turns. What would follow upon a reply that is not there yet holds a stand-in for it."""
+    possible: tuple[TrialCall, ...]
+    """Those of the missing that follow upon no missing reply: for a batch file, which waits for none."""
+    asked: tuple[TrialCall, ...]
+    """Those, and every call that has a reply."""
 
 
 def preview(sessions: Sessions, trials: Sequence[Trial], addressee: Addressee) -> Preview:
@@ -118,6 +122,8 @@ def preview(sessions: Sessions, trials: Sequence[Trial], addressee: Addressee) -
     courses = [_Course(trial) for trial in trials]
     stored: set[tuple[str, int]] = set()
     missing: dict[tuple[str, int], TrialCall] = {}
+    possible: dict[tuple[str, int], TrialCall] = {}
+    asked: dict[tuple[str, int], TrialCall] = {}
     while going := [course for course in courses if course.is_open]:
         calls = [course.next_call(addressee) for course in going]
         with sessions() as session:
@@ -127,8 +133,18 @@ def preview(sessions: Sessions, trials: Sequence[Trial], addressee: Addressee) -
                 stored.add(call.identity)
             else:
                 missing.setdefault(call.identity, call)
-            course.note(call, found.get(call.identity, Reply(content=_STAND_IN)))
-    return Preview(calls=len(stored) + len(missing), stored=len(stored), missing=tuple(missing.values()))
+                if course.is_as_said:
+                    possible.setdefault(call.identity, call)
+            if course.is_as_said:
+                asked.setdefault(call.identity, call)
+            course.note(call, found.get(call.identity, _NOT_THERE))
+    return Preview(
+        calls=len(stored) + len(missing),
+        stored=len(stored),
+        missing=tuple(missing.values()),
+        possible=tuple(possible.values()),
+        asked=tuple(asked.values()),
+    )
 
 
 def put(
@@ -241,6 +257,9 @@ def answered(found: Put, repair: Repair = Repair.NONE) -> tuple[AnsweredTrial, .
     )
 
 
+_NOT_THERE = Reply(content=_STAND_IN)
+
+
 class _Course:
     """How far a trial has come."""
 
@@ -256,6 +275,11 @@ class _Course:
     def next_call(self, addressee: Addressee) -> TrialCall:
         """Return the call that comes next."""
         return addressee.call(self._trial, [r.content or "" for r in self._replies])
+
+    @property
+    def is_as_said(self) -> bool:
+        """Whether everything said so far was said by who is asked."""
+        return all(reply is not _NOT_THERE for reply in self._replies)
 
     def note(self, call: TrialCall, reply: Reply | None) -> None:
         """Take the reply to the call that came next; None where the run stopped before there was one."""

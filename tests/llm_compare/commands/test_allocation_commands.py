@@ -421,3 +421,50 @@ def test_a_dry_run_of_a_policy_writes_nothing(run, tmp_path, weights_file):
     result = run(Task.RANK_ALL, *weights_file, "--dry-run", "--json", model=None)
     assert json.loads(result.stdout)["planned"] == 30
     assert not (tmp_path / "trials.jsonl").exists()
+
+
+def test_a_task_can_be_answered_by_one_batch(run, tmp_path, small_set, answered):
+    batch = tmp_path / "batch.jsonl"
+    single = ("--turns", "single")
+    model = "openai/gpt-4o"
+    exported = run(Task.CHOOSE_ONE, *single, "--export-batch", str(batch), model=model, out=None)
+    assert exported.exit_code == 0, exported.output
+    assert "more calls" not in exported.stderr
+    output, _ = answered(batch, content=str(small_set.problems[0].ids[0]))
+    assert len(output) == 30
+    results = tmp_path / "output.jsonl"
+    results.write_text("\n".join(output))
+    imported = run(Task.CHOOSE_ONE, *single, "--import-batch", str(results), model=model)
+    assert imported.exit_code == 0, imported.output
+    assert "30 replies stored" in imported.stderr
+    assert read_trials(tmp_path / "trials.jsonl", small_set).counts[Outcome.ANSWER] == 30
+
+
+def test_a_conversation_goes_through_a_batch_for_each_turn(run, tmp_path, small_set, answered):
+    said = []
+    for turn, content in enumerate(("I am ready.", "I remember them.", str(small_set.problems[0].ids[0]))):
+        batch = tmp_path / f"turn-{turn}.jsonl"
+        exported = run(Task.CHOOSE_ONE, "--export-batch", str(batch), model="openai/gpt-4o", out=None)
+        assert exported.exit_code == 0, exported.output
+        assert ("import these, then export again" in exported.stderr) == (turn < 2)
+        first = json.loads(batch.read_text().splitlines()[0])
+        said.append([m["content"] for m in first["body"]["messages"] if m["role"] == "assistant"])
+        results = tmp_path / f"output-{turn}.jsonl"
+        results.write_text("\n".join(answered(batch, content=content)[0]))
+        done = run(Task.CHOOSE_ONE, "--import-batch", str(results), model="openai/gpt-4o")
+        assert done.exit_code == (0 if turn == 2 else 1), done.output
+    assert said == [[], ["I am ready."], ["I am ready.", "I remember them."]]
+    assert read_trials(tmp_path / "trials.jsonl", small_set).counts[Outcome.ANSWER] == 30
+
+
+def test_records_do_not_go_into_a_batch_unasked(run, tmp_path, problems_file, small_set):
+    write_problems(problems_file, replace(small_set, origin=Origin.REGISTRY))
+    batch = tmp_path / "batch.jsonl"
+    options = ("--turns", "single", "--export-batch", str(batch))
+    refused_one = run(Task.CHOOSE_ONE, *options, model="openai/gpt-4o", out=None)
+    assert refused_one.exit_code == 2
+    assert "--send-records" in refused_one.output
+    assert not batch.exists()
+    agreed = run(Task.CHOOSE_ONE, *options, "--send-records", model="openai/gpt-4o", out=None)
+    assert agreed.exit_code == 0, agreed.output
+    assert batch.stat().st_mode & 0o777 == 0o600

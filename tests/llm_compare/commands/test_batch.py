@@ -24,35 +24,7 @@ def run(monkeypatch, tmp_path, database_url):
     return run
 
 
-def answered(batch, *, fail=(), content="A"):
-    """Answer a batch as OpenAI does: the lines of its output file and of its error file."""
-    output, errors = [], []
-    for number, text in enumerate(batch.read_text().splitlines()):
-        call = json.loads(text)
-        body = {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": 1_700_000_000,
-            "model": f"{call['body']['model']}-2024-08-06",
-            "choices": [
-                {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
-            ],
-            "usage": {"prompt_tokens": 50, "completion_tokens": 1, "total_tokens": 51},
-        }
-        status = 200
-        if number in fail:
-            status, body = 429, {"error": {"code": "rate_limit_exceeded", "message": "Slow down."}}
-        line = {
-            "id": f"batch_req_{number}",
-            "custom_id": call["custom_id"],
-            "response": {"status_code": status, "request_id": "req", "body": body},
-            "error": None,
-        }
-        (errors if number in fail else output).append(json.dumps(line))
-    return output, errors
-
-
-def test_a_plan_can_be_answered_by_batches_alone(run, tmp_path):
+def test_a_plan_can_be_answered_by_batches_alone(run, tmp_path, answered):
     batch, again, out = (tmp_path / name for name in ("batch.jsonl", "again.jsonl", "replies.jsonl"))
 
     exported = run("--export-batch", batch)
@@ -91,7 +63,7 @@ def test_a_plan_can_be_answered_by_batches_alone(run, tmp_path):
     assert {r.reply.returned_model for r in file.replies} == {"gpt-4o-2024-08-06"}
 
 
-def test_importing_again_changes_nothing(run, tmp_path):
+def test_importing_again_changes_nothing(run, tmp_path, answered):
     run("--export-batch", tmp_path / "batch.jsonl")
     for name, content in (("one.jsonl", "A"), ("other.jsonl", "B")):
         output, _ = answered(tmp_path / "batch.jsonl", content=content)
@@ -102,7 +74,7 @@ def test_importing_again_changes_nothing(run, tmp_path):
     assert {r.reply.content for r in read_replies(tmp_path / "replies.jsonl").replies} == {"A"}
 
 
-def test_what_failed_in_a_file_is_stored_once_however_often_it_is_imported(run, tmp_path, sessions):
+def test_what_failed_in_a_file_is_stored_once_however_often_it_is_imported(run, tmp_path, sessions, answered):
     from llm_compare.replies.tables import ModelFailureRow
 
     run("--export-batch", tmp_path / "batch.jsonl")
@@ -114,7 +86,7 @@ def test_what_failed_in_a_file_is_stored_once_however_often_it_is_imported(run, 
         assert session.query(ModelFailureRow).count() == 2
 
 
-def test_results_of_another_plan_are_counted_and_named(run, tmp_path):
+def test_results_of_another_plan_are_counted_and_named(run, tmp_path, answered):
     run("--export-batch", tmp_path / "batch.jsonl", "--temperature", "1")
     output, _ = answered(tmp_path / "batch.jsonl")
     (tmp_path / "output.jsonl").write_text("\n".join(output), encoding="utf-8")
@@ -124,7 +96,7 @@ def test_results_of_another_plan_are_counted_and_named(run, tmp_path):
     assert "A call is known by exactly what is sent" in result.stderr
 
 
-def test_one_unreadable_file_stores_nothing_of_any(run, tmp_path):
+def test_one_unreadable_file_stores_nothing_of_any(run, tmp_path, answered):
     run("--export-batch", tmp_path / "batch.jsonl")
     output, _ = answered(tmp_path / "batch.jsonl")
     (tmp_path / "good.jsonl").write_text("\n".join(output), encoding="utf-8")
