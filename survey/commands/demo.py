@@ -123,7 +123,7 @@ STEPS = (
             ),
             "compare fairness --problems {out}/problems.json "
             + " ".join(f"{{out}}/{task}-{name}.jsonl" for name in (*_CHOOSERS, "people") for task in _TASKS)
-            + " --seed 1 --null-runs 40 --out {out}/allocation.json --report {out}/allocation.html",
+            + " --seed 1 --null-runs 20 --out {out}/allocation.json --report {out}/allocation.html",
         ),
     ),
 )
@@ -138,7 +138,7 @@ STEPS = (
     help="Folder for the results and the demo's own database; made anew by each demo.",
 )
 def demo(out: Path) -> None:
-    """Run the whole way on published answers, without keys or people, in about a minute.
+    """Run the whole way on published answers, without keys or people, in about two minutes.
 
     \b
     Example:
