@@ -161,8 +161,9 @@ def _ask(
         if options.export_batch is not None:
             _export(plan, options, options.export_batch, is_restricted=problems.is_restricted)
             return
+        imported = None
         if options.import_batch:
-            import_results(sessions, plan.preview.asked, batches=options.import_batch, replies=())
+            imported = import_results(sessions, plan.preview.asked, batches=options.import_batch, replies=())
         if is_sent:
             check_model(asked.model, addressee.settings, api_base=asked.api_base)
             if not is_agreed([plan], yes=calls.yes, has_budget=calls.budget is not None):
@@ -182,11 +183,18 @@ def _ask(
     )
     write_file(options, file, problems)
     if options.as_json:
-        echo_json(summary(options, file) | calls_record(found))
+        echo_json(summary(options, file) | calls_record(found) | {"imported": imported})
     else:
         say_outcomes(options, file, complete=found.complete)
     if not found.complete:
-        say_why_incomplete(found)
+        if imported is None:
+            say_why_incomplete(found)
+        else:
+            left = found.planned - len(found.trials)
+            echo(
+                f"{left} of {found.planned} trials are not answered yet: the same command with --export-batch "
+                "writes the calls that can be made now, and without either asks them"
+            )
         ctx.exit(1)
 
 
@@ -249,7 +257,8 @@ def _put(
     from llm_compare.commands.failures import FailureNotes
 
     limits = options.calls.limits
-    with progress_shown(plan.asked.name, plan.to_ask) as note:
+    to_ask = 0 if options.import_batch else plan.to_ask
+    with progress_shown(plan.asked.name, to_ask) as note:
         return put(
             sessions,
             plan.trials,

@@ -438,6 +438,10 @@ def test_a_task_can_be_answered_by_one_batch(run, tmp_path, small_set, answered)
     assert imported.exit_code == 0, imported.output
     assert "30 replies stored" in imported.stderr
     assert read_trials(tmp_path / "trials.jsonl", small_set).counts[Outcome.ANSWER] == 30
+    again = run(Task.CHOOSE_ONE, *single, "--import-batch", str(results), "--json", model=model)
+    assert json.loads(again.stdout)["imported"] == {
+        "stored": 0, "already_stored": 30, "failed": 0, "unknown": 0, "missing": 0,
+    }  # fmt: skip
 
 
 def test_a_conversation_goes_through_a_batch_for_each_turn(run, tmp_path, small_set, answered):
@@ -453,6 +457,9 @@ def test_a_conversation_goes_through_a_batch_for_each_turn(run, tmp_path, small_
         results.write_text("\n".join(answered(batch, content=content)[0]))
         done = run(Task.CHOOSE_ONE, "--import-batch", str(results), model="openai/gpt-4o")
         assert done.exit_code == (0 if turn == 2 else 1), done.output
+        assert ("30 of 30 trials are not answered yet" in done.stderr) == (turn < 2)
+        assert "Asking" not in done.stderr
+        assert "--max-calls" not in done.stderr
     assert said == [[], ["I am ready."], ["I am ready.", "I remember them."]]
     assert read_trials(tmp_path / "trials.jsonl", small_set).counts[Outcome.ANSWER] == 30
 
