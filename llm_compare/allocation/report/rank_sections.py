@@ -87,8 +87,8 @@ def offers_section(shown: Shown) -> Section:
         blocks=(
             "A kidney goes to the first on the list who accepts it. If every offer is accepted only the "
             "first rank counts; the more are declined, the more the rest of the ranking counts. Real "
-            "kidneys are declined several times: published medians come to acceptances of about 9 to 16 "
-            "% an offer.",
+            "kidneys are declined several times: published numbers of refusals come to acceptances of about "
+            "9 to 16 % an offer.",
         ),
         parts=tuple(
             Section(heading=f"By {g}", blocks=(_at_two(shown, ranked, g), _offers(shown, ranked, g)))
