@@ -167,6 +167,11 @@ class _Search:
         self.found.append(columns_of(kind, members, self.market.width))
         self.profits.append(profits)
 
+    def most_profit(self, met: float, complete: bool, optimistic: float) -> float:
+        """Return a profit that no exchange of one start exceeds: the greatest met, or the threshold, up to which
+        the search passes exchanges over; if it stopped early, the optimistic one."""
+        return max(met, min(optimistic, self.threshold)) if complete else optimistic
+
     def arc_profits(self, size: int) -> FloatArray:
         """Return the additive profit of each arc between pairs in cycles of ``size``; -inf where there is
         none."""
@@ -268,7 +273,7 @@ class _Search:
                 self.cycle_excess[start] = max(self.cycle_excess[start], best)
                 continue
             members, profit, top, complete = self.paths_back(start, size, optimistic, back)
-            self.cycle_excess[start] = max(self.cycle_excess[start], top if complete else best)
+            self.cycle_excess[start] = max(self.cycle_excess[start], self.most_profit(top, complete, best))
             if self.per_start is not None and len(profit) > self.per_start:
                 first = np.argsort(-profit, kind="stable")[: self.per_start]
                 members, profit = members[first], profit[first]
@@ -399,7 +404,7 @@ class _Search:
                 self.chain_excess[ndd] = max(best, 0.0)
                 continue
             top, complete = self.chains_from(ndd, steps, sure, lost)
-            self.chain_excess[ndd] = max(top if complete else best, 0.0)
+            self.chain_excess[ndd] = max(self.most_profit(top, complete, best), 0.0)
 
     def chain_step(self, position: int) -> _ChainStep:
         """Return what arcs at a position of a chain are worth."""

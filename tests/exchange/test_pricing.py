@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exchange.clearing.columns import Columns, Kind
@@ -103,6 +103,20 @@ def total_worth(plain_worth: Callable[..., float]) -> Callable[..., Callable[[An
     cycle_cap=cycle_caps,
     chain_cap=st.integers(0, 4),
     threshold=thresholds,
+)
+@example(  # longer cycles passed over just below the threshold belong to the bound as well
+    drawn={
+        "seed": 444,
+        "n_pairs": 6,
+        "n_ndds": 0,
+        "density": 0.7,
+        "failing": "never",
+        "compatible": False,
+    },
+    shares={Objective.BACK_ARCS: 0.5, Objective.TRANSPLANTS: 0.5},
+    cycle_cap=4,
+    chain_cap=0,
+    threshold=0.5,
 )
 def test_the_columns_priced_are_exactly_those_that_listing_finds(
     random_pool: RandomPool,
