@@ -13,6 +13,11 @@ help: ## list what there is
 demo: $(VENV)/.installed ## run the whole way without keys or people; ends with report.html
 	@$(BIN)/equipoise demo --out var/demo
 
+tune: $(VENV)/.installed-tune ## install what local models need: torch, transformers, peft (hundreds of MB)
+
+tune-demo: $(VENV)/.installed-tune ## tune a tiny model toward people, without downloads; ends with tuning.html
+	@$(BIN)/equipoise compare tune demo --out var/tune-demo $(if $(ANSWERS),--answers $(ANSWERS))
+
 serve: $(VENV)/.installed ## start the survey and the researcher's pages
 	@$(BIN)/equipoise serve
 
@@ -61,4 +66,8 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-.PHONY: help demo serve test test-long check format bench words constraints clean
+$(VENV)/.installed-tune: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev,tune]'
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-dev
+
+.PHONY: help demo tune tune-demo serve test test-long check format bench words constraints clean

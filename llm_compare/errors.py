@@ -71,3 +71,35 @@ class BadTrials(CompareError):
 
 class NotMeasurable(CompareError):
     """Trials that allow no measure, or files that do not belong together."""
+
+
+class CannotTune(CompareError):
+    """Answers, held-out parts or settings from which no training sets or no training can be made."""
+
+
+class BadTrainingSet(CompareError):
+    """A prepared folder or training file that cannot be read; the message names file and line."""
+
+
+class MissingExtra(CompareError):
+    """Libraries that only local models need are not installed."""
+
+
+class BadModel(CompareError):
+    """A local model or adapter that cannot be loaded, written to, or trained; the message says what would work."""
+
+
+class MissingChatTemplate(BadModel):
+    """A tokenizer that does not say how a conversation is written."""
+
+
+class NoAnswerToken(BadModel):
+    """A tokenizer that cannot write one of the offered answers, or cannot tell two of them apart."""
+
+
+class UnknownTargetModules(BadModel):
+    """Names of layers that the model does not have; the message lists those it has."""
+
+
+class OutOfMemory(CompareError):
+    """A model and batch that do not fit; the message says what takes less."""

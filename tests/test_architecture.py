@@ -23,8 +23,10 @@ LAYERS_OF_COMPARING = (
     "participation",
     "report",
     "allocation",
+    "tuning",
     "commands",
 )
+LAYERS_OF_TUNING = ("training_sets", "models", "training", "serving", "evaluation", "report")
 LAYERS_OF_ALLOCATION = ("problems", "trials", "fairness", "waiting_list", "report")
 PLAIN_SURVEY = {
     "allocation_task",
@@ -158,6 +160,22 @@ def test_from_problems_to_their_report_imports_point_left(module: Path):
                 )
 
 
+@pytest.mark.parametrize(
+    "module",
+    [m for m in MODULES if m.parts[:2] == ("llm_compare", "tuning") and m.parts[2] in LAYERS_OF_TUNING],
+    ids=str,
+)
+def test_from_training_sets_to_their_report_imports_point_left(module: Path):
+    own = LAYERS_OF_TUNING.index(module.parts[2])
+    for name in imports(module):
+        if name.startswith("llm_compare.tuning."):
+            layer = name.split(".")[2]
+            if layer in LAYERS_OF_TUNING:
+                assert LAYERS_OF_TUNING.index(layer) <= own, (
+                    f"{module} imports {name}, which lies to its right"
+                )
+
+
 @pytest.mark.parametrize("module", [m for m in MODULES if m.parts[0] == "survey" and is_plain(m)], ids=str)
 def test_the_plain_modules_of_survey_need_no_web_and_no_database(module: Path):
     for imported in imports(module):
@@ -179,6 +197,9 @@ def test_the_plain_modules_of_survey_need_no_web_and_no_database(module: Path):
         ("pyarrow", lambda m: m.name == "parquet.py" or m.name.endswith("_file.py")),
         ("pyreadstat", lambda m: m == Path("llm_compare/allocation/problems/registry_extract.py")),
         ("distributed", lambda m: m == Path("estimation/executors.py")),
+        ("torch", lambda m: m.parts[:2] == ("llm_compare", "tuning")),
+        ("transformers", lambda m: m.parts[:2] == ("llm_compare", "tuning")),
+        ("peft", lambda m: m.parts[:2] == ("llm_compare", "tuning")),
         ("flask", lambda m: m.parts[0] == "survey" or m.name == "web.py"),
         ("sqlalchemy", lambda m: m.parts[0] == "survey" or m.name in ("store.py", "tables.py")),
         ("matplotlib", lambda m: m.stem.endswith("_plots") or m.name == "report.py"),

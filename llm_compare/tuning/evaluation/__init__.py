@@ -1,0 +1,1 @@
+"""What tuning changed: before, after, by sample size, and where nobody asked for it."""

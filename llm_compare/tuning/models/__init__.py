@@ -1,0 +1,1 @@
+"""Open models on this machine, with or without an adapter."""

@@ -1,0 +1,1 @@
+"""Low-rank training toward people's shares."""
