@@ -14,6 +14,7 @@ from llm_compare.commands.problems import problems_command
 from llm_compare.commands.rank_all import rank_all_command
 from llm_compare.commands.report import report_command
 from llm_compare.commands.take import take_command
+from llm_compare.commands.tune.group import group as tune
 from llm_compare.commands.viability import viability_command
 from llm_compare.commands.waiting_list import waiting_list_command
 
@@ -36,5 +37,6 @@ for command in (
     people_task_command,
     fairness_command,
     waiting_list_command,
+    tune,
 ):
     group.add_command(command)

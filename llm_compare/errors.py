@@ -103,3 +103,23 @@ class UnknownTargetModules(BadModel):
 
 class OutOfMemory(CompareError):
     """A model and batch that do not fit; the message says what takes less."""
+
+
+class CannotServe(CompareError):
+    """An address that a local model cannot be served at."""
+
+
+class BadHostedJob(CompareError):
+    """A ``job.json`` of hosted fine-tuning that cannot be read, or that belongs to another set or model."""
+
+
+class ProviderFailed(CompareError):
+    """A provider that refused a file or a job, or did not answer; ``may_pass``: trying again may help."""
+
+    def __init__(self, message: str, *, may_pass: bool) -> None:
+        self.may_pass = may_pass
+        super().__init__(message)
+
+
+class TrainingStopped(CompareError):
+    """A training that was interrupted; the message says where it goes on from."""

@@ -95,7 +95,7 @@ class ModelClient:
         UnsupportedSetting
             The provider does not take one of the settings; no call of the run can succeed.
         """
-        litellm = _litellm()
+        litellm = quiet_litellm()
         from openai import OpenAIError  # The base of all that litellm raises, whoever the provider is.
 
         asked_at, started = self._now(), self._clock()
@@ -119,14 +119,14 @@ class ModelClient:
 
     async def close(self) -> None:
         """Close the connections that litellm keeps open."""
-        _litellm()
+        quiet_litellm()
         from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
 
         await close_litellm_async_clients()
 
     async def _send(self, request: Call) -> Any:
         async with asyncio.timeout(self._timeout_seconds + _GUARD_SECONDS):
-            return await _litellm().acompletion(
+            return await quiet_litellm().acompletion(
                 model=request.model,
                 messages=request.sent_messages,
                 api_base=request.api_base,
@@ -142,7 +142,7 @@ class ModelClient:
         """Return a stand-in key for an own server where none is set: the client library insists on one."""
         asked = (request.model, request.api_base)
         if asked not in self._keys:
-            is_needed = request.api_base is not None and _missing_keys(request.model)
+            is_needed = request.api_base is not None and missing_keys(request.model)
             self._keys[asked] = "none" if is_needed else None
         return self._keys[asked]
 
@@ -167,7 +167,7 @@ def check_model(
         The provider does not take one of the settings.
     """
     found = capabilities(model, api_base)
-    missing = _missing_keys(model)
+    missing = missing_keys(model)
     if missing and api_base is None:
         raise MissingKey(
             f"asking '{model}' needs the environment variable {' and '.join(missing)}; set it, or give the address "
@@ -190,7 +190,7 @@ def capabilities(model: str, api_base: str | None) -> Capabilities:
     UnknownModel
         litellm finds no provider in the model string.
     """
-    litellm = _litellm()
+    litellm = quiet_litellm()
     from openai import OpenAIError
 
     try:
@@ -208,7 +208,7 @@ def price_of(model: str, *, api_base: str | None) -> Price | None:
     """Return the model's price from litellm's local map; None where it is unknown or the server is one's own."""
     if api_base is not None:
         return None
-    entry = _litellm().model_cost.get(model) or _litellm().model_cost.get(model.partition("/")[2])
+    entry = quiet_litellm().model_cost.get(model) or quiet_litellm().model_cost.get(model.partition("/")[2])
     if not entry or entry.get("input_cost_per_token") is None or entry.get("output_cost_per_token") is None:
         return None
     # Rounded, because the map's amounts per token times a million are not quite the amounts per million.
@@ -222,13 +222,13 @@ def price_of(model: str, *, api_base: str | None) -> Price | None:
 @cache
 def _price_map() -> str:
     """Return which price map is used, exactly enough to find it again."""
-    file = Path(_litellm().__file__).with_name("model_prices_and_context_window_backup.json")
+    file = Path(quiet_litellm().__file__).with_name("model_prices_and_context_window_backup.json")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return f"price map of litellm {importlib.metadata.version('litellm')}, SHA-256 {digest}"
 
 
 @cache
-def _litellm() -> Any:
+def quiet_litellm() -> Any:
     """Import litellm quietly, once. It must not look up prices on the network, print, or report home."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     import litellm
@@ -241,9 +241,10 @@ def _litellm() -> Any:
     return litellm
 
 
-def _missing_keys(model: str) -> tuple[str, ...]:
+def missing_keys(model: str) -> tuple[str, ...]:
+    """Return the variables that the model's provider needs and the environment does not hold."""
     # Asked first, because litellm reports a missing key as a failure of the server (500).
-    return tuple(_litellm().validate_environment(model)["missing_keys"])
+    return tuple(quiet_litellm().validate_environment(model)["missing_keys"])
 
 
 def _read(response: Any) -> Reply | FailedCall:
@@ -251,7 +252,7 @@ def _read(response: Any) -> Reply | FailedCall:
     try:
         return _reply(response)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        said = _without_secrets(f"{type(error).__name__}: {error}")[:LONGEST_MESSAGE]
+        said = without_secrets(f"{type(error).__name__}: {error}")[:LONGEST_MESSAGE]
         return _failed("UnreadableResponse", 200, said)
 
 
@@ -311,7 +312,7 @@ def _first_token(choice: Any) -> dict[str, float] | None:
 
 
 def _refused_or_failed(litellm: Any, error: Any, now: datetime) -> Reply | FailedCall:
-    message = _without_secrets(str(error))[:LONGEST_MESSAGE]
+    message = without_secrets(str(error))[:LONGEST_MESSAGE]
     body = getattr(error, "body", None)
     code = body.get("code") if isinstance(body, Mapping) else getattr(error, "code", None)
     if isinstance(error, litellm.ContentPolicyViolationError) or code in _FILTER_CODES:
@@ -322,7 +323,7 @@ def _refused_or_failed(litellm: Any, error: Any, now: datetime) -> Reply | Faile
     return replace(failed, retry_after_seconds=retry_after_seconds(headers.get("retry-after"), now))
 
 
-def _without_secrets(message: str) -> str:
+def without_secrets(message: str) -> str:
     """Take keys out of what a server said, should it repeat them: failures are stored and reported."""
     for name, value in os.environ.items():
         if name.endswith(_SECRETS) and len(value) >= 8:

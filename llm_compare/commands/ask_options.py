@@ -86,6 +86,20 @@ class AskOptions:
     as_json: bool
 
 
+def variant_options(command: Command) -> Command:
+    """Add the options that say how a comparison is put; see :func:`variant_of_options`."""
+    return with_options(
+        command,
+        one_of("--framing", Framing, _AS_PEOPLE.framing, "As whom the model is addressed."),
+        click.option("--persona", default="", help="Who the model shall answer as, in your words."),
+        one_of("--answer-format", AnswerFormat, _AS_PEOPLE.answer_format, "How the model is asked to answer."),
+        one_of("--indecision", IndecisionOffer, _AS_PEOPLE.indecision, "Which answer stands for indecision."),
+        click.option("--language", default="", help="A language of the design; its own unless named."),
+        one_of("--marks", Marks, _AS_PEOPLE.marks, "What the answers are called for short."),
+        one_of("--indecision-place", IndecisionPlace, _AS_PEOPLE.indecision_place, "Where it stands."),
+    )  # fmt: skip
+
+
 def what_is_asked(command: Command) -> Command:
     """Add the options that decide what is asked of whom, which a protocol file may give instead."""
     return with_options(
@@ -126,13 +140,7 @@ def what_is_asked(command: Command) -> Command:
             show_default=True,
             help="Seed of draws: of comparisons, and of what a scripted respondent leaves to chance. Never sent.",
         ),
-        one_of("--framing", Framing, _AS_PEOPLE.framing, "As whom the model is addressed."),
-        click.option("--persona", default="", help="Who the model shall answer as, in your words."),
-        one_of("--answer-format", AnswerFormat, _AS_PEOPLE.answer_format, "How the model is asked to answer."),
-        one_of("--indecision", IndecisionOffer, _AS_PEOPLE.indecision, "Which answer stands for indecision."),
-        click.option("--language", default="", help="A language of the design; its own unless named."),
-        one_of("--marks", Marks, _AS_PEOPLE.marks, "What the answers are called for short."),
-        one_of("--indecision-place", IndecisionPlace, _AS_PEOPLE.indecision_place, "Where it stands."),
+        variant_options,
         one_of("--attribute-orders", AttributeOrders, AttributeOrders.DESIGN, "Orders of the attributes."),
         settings_options,
         click.option("--no-schema", is_flag=True, help="Send no JSON schema with --answer-format json."),
@@ -228,6 +236,15 @@ def _of_options(given: AskOptions, limits: RunLimits) -> Protocol:
         max_tokens=given.max_tokens,
         reasoning_effort=given.reasoning_effort,
     )
+    variant = variant_of_options(
+        framing=given.framing,
+        persona=given.persona,
+        answer_format=given.answer_format,
+        indecision=given.indecision,
+        language=given.language,
+        marks=given.marks,
+        indecision_place=given.indecision_place,
+    )
     return Protocol(
         models=tuple(
             asked_model(
@@ -240,7 +257,7 @@ def _of_options(given: AskOptions, limits: RunLimits) -> Protocol:
             )
             for model in given.model
         ),
-        variants=(AskedVariant(variant=_variant(given)),),
+        variants=(AskedVariant(variant=variant),),
         orders=AttributeOrders(given.attribute_orders),
         repeats=given.repeats,
         arm=given.arm,
@@ -251,16 +268,25 @@ def _of_options(given: AskOptions, limits: RunLimits) -> Protocol:
     )
 
 
-def _variant(given: AskOptions) -> Variant:
-    """Return the variant, named by what differs from how people are asked."""
+def variant_of_options(
+    *,
+    framing: str,
+    persona: str,
+    answer_format: str,
+    indecision: str,
+    language: str,
+    marks: str,
+    indecision_place: str,
+) -> Variant:
+    """Return the variant that the options name, called after what differs from how people are asked."""
     found = Variant(
-        framing=Framing(given.framing),
-        persona=given.persona,
-        answer_format=AnswerFormat(given.answer_format),
-        indecision=IndecisionOffer(given.indecision),
-        language=given.language,
-        marks=Marks(given.marks),
-        indecision_place=IndecisionPlace(given.indecision_place),
+        framing=Framing(framing),
+        persona=persona,
+        answer_format=AnswerFormat(answer_format),
+        indecision=IndecisionOffer(indecision),
+        language=language,
+        marks=Marks(marks),
+        indecision_place=IndecisionPlace(indecision_place),
     )
     usual = _AS_PEOPLE.factors()
     words = {"persona": "persona", "indecision_place": f"indecision-{found.indecision_place}"}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from llm_compare.errors import MissingExtra
 
-_LIBRARIES = ("torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers")
+_LIBRARIES = ("torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers", "huggingface_hub")
 
 
 def require_libraries() -> None:
@@ -32,3 +35,12 @@ def require_libraries() -> None:
         ("TOKENIZERS_PARALLELISM", "false"),
     ):
         os.environ.setdefault(name, value)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence what the libraries warn each other of, and nothing else."""
+    with warnings.catch_warnings():
+        # peft 0.21 asks transformers 5.23 for it by its old name.
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+        yield

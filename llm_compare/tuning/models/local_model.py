@@ -7,67 +7,70 @@ name here ends in a fingerprint of what was loaded: ``tiny@3f9a1c0b2d4e``, ``tin
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from llm_compare.errors import BadModel, OutOfMemory
+from llm_compare.errors import BadModel
 from llm_compare.prompting.messages import Message
-from llm_compare.tuning.models.chat import chat_template, check_answers, prompt_ids
+from llm_compare.tuning.models.adapters import Weights, check_base
+from llm_compare.tuning.models.chat import answer_ids, chat_template, check_answers, prompt_ids, turn_end
+from llm_compare.tuning.models.devices import chosen_device, chosen_dtype, memory_watched
+from llm_compare.tuning.models.fingerprint import adapter_hash, base_hash, folder_hash
+from llm_compare.tuning.models.generation import continued
 from llm_compare.tuning.models.libraries import require_libraries
-from llm_compare.tuning.models.prompted import Generated, Prompted, Token
+from llm_compare.tuning.models.loading import Loading, loaded
+from llm_compare.tuning.models.prompted import Generated, Prompted
+from survey.answers import Choice
+
+__all__ = [
+    "FINGERPRINT_DIGITS",
+    "TEMPLATE_FILE",
+    "Loading",
+    "LocalModel",
+    "adapted",
+    "chosen_device",
+    "chosen_dtype",
+    "folder_hash",
+    "load_model",
+    "memory_watched",
+]
 
 FINGERPRINT_DIGITS = 12
 TEMPLATE_FILE = "chat_template.jinja"
 """Lies in an adapter's folder where the template is not the tokenizer's own."""
-_WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.model", "*.txt")
-_CHUNK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loading:
-    """How a model is brought into memory."""
-
-    device: str = "auto"
-    """``auto`` takes a GPU where there is one; else ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
-    dtype: str = "auto"
-    """``auto`` is bfloat16 on a GPU that has it, float32 elsewhere; else ``float32``, ``bfloat16``, ``float16``."""
-    threads: int = 1
-    """CPU threads. The number changes the order of sums, so the same number gives the same bytes."""
-    template: str | None = None
-    """``plain`` or a Jinja file; None for the adapter's or the tokenizer's own."""
-
-
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LocalModel:
-    """A causal language model that continues conversations.
+    """A causal language model that continues conversations. Several may share one network in memory.
 
-    Make one with :func:`load_model`.
+    Make one with :func:`load_model` or :func:`adapted`.
     """
 
-    def __init__(
-        self,
-        *,
-        network: Any,
-        tokenizer: Any,
-        template: str,
-        label: str,
-        fingerprint: str,
-        ends: frozenset[int],
-    ) -> None:
-        self.network = network
-        """The ``transformers`` or ``peft`` model."""
-        self.tokenizer = tokenizer
-        self.template = template
-        self.label = label
-        """What it is called, without the fingerprint."""
-        self.fingerprint = fingerprint
-        """SHA-256 (hex) of everything that was loaded: weights, configuration, tokenizer, template, adapter."""
-        self.ends = ends
-        """Tokens that end the model's turn."""
+    weights: Weights
+    adapter: str | None
+    """Name of its adapter among those of ``weights``; None for the base alone."""
+    tokenizer: Any
+    template: str
+    """The chat template that its prompts are written with."""
+    template_given: bool
+    """Whether that was asked for; else it is the adapter's or the tokenizer's own."""
+    label: str
+    """What it is called, without the fingerprint."""
+    base_fingerprint: str
+    """SHA-256 (hex) of the base's weights, configuration and tokenizer; what an adapter belongs to."""
+    fingerprint: str
+    """SHA-256 (hex) of everything that its replies come from: the base, the template, the type of its numbers (e.g.
+    bfloat16), the adapter. Devices and threads, which change the last digits, are not in it."""
+    dtype: str
+    """Type of the base's numbers."""
+    ends: frozenset[int]
+    """Tokens that end the model's turn."""
+    n_parameters: int
+    """Those of the adapter included."""
 
     @property
     def name(self) -> str:
@@ -75,108 +78,74 @@ class LocalModel:
         return f"{self.label}@{self.fingerprint[:FINGERPRINT_DIGITS]}"
 
     @property
+    def network(self) -> Any:
+        """The ``transformers`` network, which all models that share it have in common; see :meth:`active`."""
+        return self.weights.network
+
+    @property
     def device(self) -> Any:
         """Where its inputs belong."""
         return next(self.network.parameters()).device
 
     @property
-    def n_parameters(self) -> int:
-        """Number of parameters, those of the adapter included."""
-        return sum(p.numel() for p in self.network.parameters())
+    def context(self) -> int | None:
+        """The most tokens of a conversation with its continuation; None where there is no such bound."""
+        most = getattr(self.network.config.get_text_config(), "max_position_embeddings", None)
+        return most if isinstance(most, int) and most > 0 else None
+
+    def active(self) -> AbstractContextManager[Any]:
+        """Give the network with this model's adapter active and no other; meanwhile others wait."""
+        return self.weights.active(self.adapter)
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
-        """Return the tokens of a conversation up to where the model's turn begins."""
+        """Return the tokens of a conversation up to where the model's turn begins; see :func:`chat.prompt_ids`."""
         return prompt_ids(self.tokenizer, self.template, messages)
 
-    def check_answers(self, texts: Sequence[str]) -> None:
-        """Check that the model can write each offered answer; see :func:`chat.check_answers`."""
-        check_answers(self.tokenizer, texts, ends=self.ends, model=self.label)
+    def answer_ids(self, messages: Sequence[Message], text: str) -> list[int]:
+        """Return the tokens that give the answer ``text`` and end the turn; see :func:`chat.answer_ids`."""
+        return answer_ids(self.tokenizer, self.template, messages, text, ends=self.ends, model=self.label)
+
+    def check_answers(
+        self, messages: Sequence[Message], answers: Mapping[Choice, str], *, first_token: bool = False
+    ) -> None:
+        """Check that the model can give each offered answer; see :func:`chat.check_answers`."""
+        check_answers(
+            self.tokenizer,
+            self.template,
+            messages,
+            answers,
+            ends=self.ends,
+            model=self.label,
+            first_token=first_token,
+        )
 
     def continued(self, prompted: Sequence[Prompted]) -> list[Generated]:
         """Continue conversations, all in one batch. Same prompts in the same batch, same continuations.
+
+        What is asked beside a conversation changes the last digits of its probabilities only.
 
         Raises
         ------
         OutOfMemory
             The batch does not fit.
+        BadModel
+            A conversation is longer than the model can read, or its template refuses one.
         """
-        with memory_watched("ask fewer at once (--batch), or load the model in bfloat16 (--dtype)"):
-            return self._continued(prompted)
-
-    def _continued(self, prompted: Sequence[Prompted]) -> list[Generated]:
-        import torch
-
         if not prompted:
             return []
-        ids = [self.prompt_ids(p.messages) for p in prompted]
-        longest = max(map(len, ids))
-        self._check_length(longest + max(p.max_tokens for p in prompted))
-        pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else min(self.ends)
-        tokens = torch.tensor([[pad] * (longest - len(i)) + i for i in ids], device=self.device)
-        mask = torch.tensor([[0] * (longest - len(i)) + [1] * len(i) for i in ids], device=self.device)
-        drawn = [np.random.default_rng(p.seed) for p in prompted]
-        written: list[list[int]] = [[] for _ in prompted]
-        told: list[list[Token]] = [[] for _ in prompted]
-        open_ = [True] * len(prompted)
-        past = None
-        self.network.eval()
-        with torch.inference_mode():
-            for step in range(max(p.max_tokens for p in prompted)):
-                places = (mask.cumsum(dim=1) - 1).clamp(min=0)
-                given = tokens if past is None else tokens[:, -1:]
-                found = self.network(
-                    input_ids=given,
-                    attention_mask=mask,
-                    position_ids=places if past is None else places[:, -1:],
-                    past_key_values=past,
-                    use_cache=True,
-                )
-                past = found.past_key_values
-                logprobs = torch.log_softmax(found.logits[:, -1].float(), dim=-1).cpu().numpy()
-                following = []
-                for i, p in enumerate(prompted):
-                    if not open_[i] or step >= p.max_tokens:
-                        open_[i] = False
-                        following.append(pad)
-                        continue
-                    token = _drawn(logprobs[i], p, drawn[i])
-                    if p.top_logprobs and (token not in self.ends or not written[i]):
-                        told[i].append(self._told(token, logprobs[i], p.top_logprobs))
-                    written[i].append(token)
-                    open_[i] = token not in self.ends and len(written[i]) < p.max_tokens
-                    following.append(token)
-                if not any(open_):
-                    break
-                tokens = torch.cat([tokens, torch.tensor(following, device=self.device)[:, None]], dim=1)
-                mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-        return [
-            Generated(
-                text=self.tokenizer.decode(
-                    [t for t in ids_out if t not in self.ends], skip_special_tokens=True
-                ).strip(),
-                finish_reason="stop" if ids_out and ids_out[-1] in self.ends else "length",
-                tokens_in=len(ids_in),
-                tokens_out=len(ids_out),
-                tokens=tuple(tokens_told),
-            )
-            for ids_in, ids_out, tokens_told in zip(ids, written, told, strict=True)
-        ]
+        way_out = "ask fewer at once (--batch), or load the model in bfloat16 (--dtype)"
+        with memory_watched(way_out), self.active() as network:
+            prompts = [self.prompt_ids(p.messages) for p in prompted]
+            self._check_length(prompted, prompts)
+            return continued(network, self.tokenizer, prompted, prompts, ends=self.ends)
 
-    def _told(self, token: int, logprobs: Any, n: int) -> Token:
-        order = np.argsort(-logprobs, kind="stable")[: max(n, 1)]
-        top: dict[str, float] = {}
-        for candidate in order.tolist():
-            text = self.tokenizer.decode([candidate])
-            value = float(logprobs[candidate])
-            top[text] = float(np.logaddexp(top[text], value)) if text in top else value
-        return Token(text=self.tokenizer.decode([token]), logprob=float(logprobs[token]), top=top)
-
-    def _check_length(self, n: int) -> None:
-        most = getattr(self.network.config, "max_position_embeddings", None)
-        if most is not None and n > most:
+    def _check_length(self, prompted: Sequence[Prompted], prompts: Sequence[Sequence[int]]) -> None:
+        needed = max(len(ids) + p.max_tokens for ids, p in zip(prompts, prompted, strict=True))
+        if self.context is not None and needed > self.context:
             raise BadModel(
-                f"a conversation of {n} tokens is longer than {self.label} can read ({most}); take a model with a "
-                "longer context, or a shorter introduction"
+                f"a conversation of {needed} tokens, with those to come, is longer than {self.label} can read "
+                f"({self.context}); take a model with a longer context, a shorter introduction, or fewer tokens to "
+                "come (--max-tokens)"
             )
 
 
@@ -188,6 +157,8 @@ def load_model(
     loading: Loading | None = None,
 ) -> LocalModel:
     """Load a causal language model.
+
+    The number of CPU threads is set for the whole process.
 
     Parameters
     ----------
@@ -204,165 +175,111 @@ def load_model(
         It cannot be loaded; the message says what would work.
     """
     require_libraries()
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     how = loading or Loading()
-    torch.set_num_threads(how.threads)
-    device = chosen_device(how.device)
-    dtype = chosen_dtype(how.dtype, device)
+    called = label if label is not None and adapter is None else _label(source)
     with memory_watched("load it in bfloat16 (--dtype bfloat16), or take a smaller model"):
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(str(source))
-            network = AutoModelForCausalLM.from_pretrained(str(source), dtype=dtype)
-        except (OSError, ValueError, KeyError) as error:
-            raise BadModel(
-                f"{source}: is neither a folder with a causal language model nor one that the hub gave "
-                f"({_first_line(error)}); name a folder that holds config.json, weights and tokenizer"
-            ) from None
-        given = how.template
-        if adapter is not None and given is None and (adapter / TEMPLATE_FILE).is_file():
-            given = str(adapter / TEMPLATE_FILE)
-        template = chat_template(tokenizer, given, model=str(source))
-        parts = [_base_fingerprint(source, network), hashlib.sha256(template.encode()).hexdigest()]
-        name = label or Path(str(source)).name
-        if adapter is not None:
-            network = _with_adapter(network, adapter)
-            parts.append(folder_hash(adapter, ("adapter_model.safetensors", "adapter_config.json")))
-            name = label or f"{name}+{adapter.name}"
-        network.to(device)
-    network.eval()
-    return LocalModel(
-        network=network,
-        tokenizer=tokenizer,
+        base = loaded(source, how)
+    # An adapter trained with a template of its own needs none of the tokenizer.
+    given = how.template or _template_beside(adapter)
+    template = chat_template(base.tokenizer, given, model=called)
+    weights = Weights(base.network)
+    fingerprint = base_hash(base.folder)
+    model = LocalModel(
+        weights=weights,
+        adapter=None,
+        tokenizer=base.tokenizer,
         template=template,
-        label=name,
-        fingerprint=hashlib.sha256("\n".join(parts).encode()).hexdigest(),
-        ends=ends_of(network, tokenizer),
+        template_given=how.template is not None,
+        label=called,
+        base_fingerprint=fingerprint,
+        fingerprint=_hash(fingerprint, template, base.dtype),
+        dtype=base.dtype,
+        ends=ends_of(base.network, base.tokenizer, template),
+        n_parameters=weights.n_parameters,
+    )
+    return model if adapter is None else adapted(model, adapter, label)
+
+
+def adapted(base: LocalModel, adapter: Path, label: str | None = None) -> LocalModel:
+    """Return the model that ``base`` becomes under an adapter. Both share the weights in memory, and go on working.
+
+    Parameters
+    ----------
+    base
+        A model without an adapter.
+    adapter
+        Folder of a low-rank adapter, of ours or of others (in the format of ``peft``).
+    label
+        What it is called; base and folder unless given.
+
+    Raises
+    ------
+    BadModel
+        There is no adapter in the folder, or it was trained over another base.
+    OutOfMemory
+        It does not fit.
+    """
+    if base.adapter is not None:
+        raise BadModel(f"{base.label} has an adapter already; name the base alone")
+    content = adapter_hash(adapter)
+    check_base(adapter, fingerprint=base.base_fingerprint, label=base.label)
+    template = base.template
+    if not base.template_given and (beside := _template_beside(adapter)) is not None:
+        template = chat_template(base.tokenizer, beside, model=base.label)
+    with memory_watched("load the model in bfloat16 (--dtype bfloat16), or fewer adapters at once"):
+        name = base.weights.add(adapter)
+    return LocalModel(
+        weights=base.weights,
+        adapter=name,
+        tokenizer=base.tokenizer,
+        template=template,
+        template_given=base.template_given,
+        label=label if label is not None else f"{base.label}+{_label(adapter)}",
+        base_fingerprint=base.base_fingerprint,
+        fingerprint=_hash(base.base_fingerprint, template, base.dtype, content),
+        dtype=base.dtype,
+        ends=ends_of(base.network, base.tokenizer, template),
+        n_parameters=base.weights.n_parameters + base.weights.n_adapter_parameters(name),
     )
 
 
-def ends_of(network: Any, tokenizer: Any) -> frozenset[int]:
-    """Return the tokens that end a model's turn.
+def ends_of(network: Any, tokenizer: Any, template: str) -> frozenset[int]:
+    """Return the tokens that end a model's turn: its own, its tokenizer's, and the one that the template writes.
 
     Raises
     ------
     BadModel
         There are none.
     """
+    given = (
+        getattr(network.generation_config, "eos_token_id", None),
+        tokenizer.eos_token_id,
+        # A base model's own end closes a text; the template may close turns with another.
+        turn_end(tokenizer, template),
+    )
     found: set[int] = set()
-    for value in (getattr(network.generation_config, "eos_token_id", None), tokenizer.eos_token_id):
+    for value in given:
         found |= set(value) if isinstance(value, list | tuple) else set() if value is None else {int(value)}
     if not found:
-        raise BadModel("the model has no token that ends its turn (eos_token); set one in its tokenizer")
+        raise BadModel(
+            "the model has no token that ends its turn; set eos_token in its tokenizer_config.json or eos_token_id "
+            "in its generation_config.json"
+        )
     return frozenset(found)
 
 
-def chosen_device(wanted: str) -> str:
-    """Return the device for ``wanted``.
-
-    Raises
-    ------
-    BadModel
-        There is no such device here.
-    """
-    import torch
-
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    kind = wanted.partition(":")[0]
-    available = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": bool(torch.backends.mps.is_available()),
-    }
-    if not available.get(kind, False):
-        raise BadModel(f"--device {wanted}: is not on this machine; use cpu, or auto for whatever there is")
-    return wanted
+def _template_beside(adapter: Path | None) -> str | None:
+    beside = None if adapter is None else adapter / TEMPLATE_FILE
+    return str(beside) if beside is not None and beside.is_file() else None
 
 
-def chosen_dtype(wanted: str, device: str) -> Any:
-    """Return the torch type for ``wanted`` on ``device``.
-
-    Raises
-    ------
-    BadModel
-        There is no such type.
-    """
-    import torch
-
-    if wanted == "auto":
-        has_it = device.startswith("cuda") and torch.cuda.is_bf16_supported()
-        return torch.bfloat16 if has_it else torch.float32
-    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if wanted not in known:
-        raise BadModel(f"--dtype {wanted}: is not one of {', '.join(known)}, auto")
-    return known[wanted]
+def _label(source: str | Path) -> str:
+    path = Path(source)
+    return path.resolve().name if path.is_dir() else path.name
 
 
-class memory_watched:  # noqa: N801 - reads like a function: with memory_watched(...)
-    """Turn a lack of memory into an error that says what takes less."""
-
-    def __init__(self, way_out: str) -> None:
-        self._way_out = way_out
-
-    def __enter__(self) -> None:
-        """Begin to watch."""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """Raise :class:`OutOfMemory` in place of what the libraries raise."""
-        if isinstance(error, MemoryError) or (
-            isinstance(error, RuntimeError)
-            and any(said in str(error) for said in ("out of memory", "not enough memory", "can't allocate"))
-        ):
-            raise OutOfMemory(f"not enough memory ({_first_line(error)}); {self._way_out}") from None
-
-
-def folder_hash(folder: Path, patterns: Iterable[str]) -> str:
-    """Return the SHA-256 (hex) of the files of a folder that match, by name and content."""
+def _hash(*parts: str) -> str:
     digest = hashlib.sha256()
-    for path in sorted({p for pattern in patterns for p in folder.glob(pattern) if p.is_file()}):
-        digest.update(path.name.encode() + b"\0")
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
+    for part in parts:
+        digest.update(hashlib.sha256(part.encode()).digest())
     return digest.hexdigest()
-
-
-def _base_fingerprint(source: str | Path, network: Any) -> str:
-    if Path(str(source)).is_dir():
-        return folder_hash(Path(str(source)), _WEIGHTS)
-    # Of the hub, the commit says exactly what was loaded.
-    return json.dumps([str(source), getattr(network.config, "_commit_hash", None)])
-
-
-def _with_adapter(network: Any, adapter: Path) -> Any:
-    from peft import PeftModel
-
-    try:
-        return PeftModel.from_pretrained(network, str(adapter))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise BadModel(
-            f"{adapter}: is no adapter of this model ({_first_line(error)}); name a folder written by 'equipoise "
-            "compare tune train' with the model it was trained on"
-        ) from None
-
-
-def _drawn(logprobs: Any, prompted: Prompted, rng: np.random.Generator) -> int:
-    if prompted.temperature == 0:
-        return int(logprobs.argmax())
-    scaled = logprobs.astype(np.float64) / prompted.temperature
-    chance = np.exp(scaled - scaled.max())
-    chance /= chance.sum()
-    if prompted.top_p < 1:
-        order = np.argsort(-chance, kind="stable")
-        # The smallest set whose probabilities sum to top_p: the token that crosses it still belongs to it.
-        kept = order[np.cumsum(chance[order]) - chance[order] < prompted.top_p]
-        trimmed = np.zeros_like(chance)
-        trimmed[kept] = chance[kept]
-        chance = trimmed / trimmed.sum()
-    return int(np.searchsorted(np.cumsum(chance), rng.random(), side="right").clip(max=len(chance) - 1))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from llm_compare.errors import CannotTune
@@ -17,6 +19,8 @@ class TrainSettings:
     alpha: float = 16.0
     """The update counts alpha/rank times."""
     dropout: float = 0.0
+    """Chance that an input of the low-rank update is left out in a step. What the model itself drops out in
+    training, if anything, is its own."""
     target_modules: tuple[str, ...] = ("all-linear",)
     """Names of layers, or ``all-linear``."""
     learning_rate: float = 2e-4
@@ -28,7 +32,8 @@ class TrainSettings:
     batch: int = 32
     """Examples per update, on all devices together."""
     at_once: int = 32
-    """Of these, how many a device holds at once; the rest is accumulated. Changes memory, not the batch."""
+    """Of these, how many prompts with one answer each a device holds at once; the rest is accumulated. Changes
+    memory, not the batch."""
     gradient_checkpointing: bool = False
     """Compute some of it twice to hold less of it in memory."""
     validation: float = 0.0
@@ -36,20 +41,41 @@ class TrainSettings:
     0 trains to the end."""
     max_gradient_norm: float = 1.0
     seed: int = 0
+    """Every draw of the training sets has a seed of its own, made of this and the draw's number."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
-        least = {"rank": 1, "steps": 1, "batch": 1, "at_once": 1}
+        least = {"rank": 1, "steps": 1, "batch": 1, "at_once": 1, "seed": 0}
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise CannotTune(f"{name} = {getattr(self, name)}: must be at least {value}")
-        if not self.learning_rate > 0:
-            raise CannotTune(f"learning rate {self.learning_rate:g}: must be above 0")
-        if not 0 <= self.validation < 1:
-            raise CannotTune(f"validation share {self.validation:g}: must be at least 0 and below 1")
-        if not self.target_modules:
+        for name in ("alpha", "learning_rate", "max_gradient_norm"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise CannotTune(f"{name.replace('_', ' ')} {getattr(self, name):g}: must be above 0")
+        if not 0 <= self.weight_decay < math.inf:
+            raise CannotTune(f"weight decay {self.weight_decay:g}: must be at least 0")
+        for name in ("dropout", "validation"):
+            if not 0 <= getattr(self, name) < 1:
+                raise CannotTune(f"{name} {getattr(self, name):g}: must be at least 0 and below 1")
+        if not 0 <= self.warmup <= 1:
+            raise CannotTune(f"warmup {self.warmup:g}: must be between 0 and 1")
+        if not self.target_modules or not all(self.target_modules):
             raise CannotTune("no target modules: name layers, or all-linear")
 
     def as_dict(self) -> dict[str, Any]:
         """Return every setting by its name, as plain values for JSON."""
-        return asdict(self)
+        return {**asdict(self), "target_modules": list(self.target_modules)}
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> TrainSettings:
+        """Return the settings that :meth:`as_dict` wrote.
+
+        Raises
+        ------
+        CannotTune
+            A setting is missing, unknown or impossible.
+        """
+        known = {f.name for f in fields(cls)}
+        if set(given) != known:
+            raise CannotTune(f"settings of a training must be {', '.join(sorted(known))}")
+        return cls(**{**given, "target_modules": tuple(given["target_modules"])})

@@ -9,6 +9,7 @@ import pytest
 
 from llm_compare.prompting.call import Settings
 from llm_compare.prompting.plan import comparisons_to_ask, plan_requests
+from llm_compare.prompting.variant import AnswerFormat, Variant
 from survey.design_file import EXAMPLES, read_design
 
 MISSING = [n for n in ("torch", "transformers", "peft", "accelerate") if importlib.util.find_spec(n) is None]
@@ -46,7 +47,8 @@ def random_base(tune_extra, tmp_path_factory, requests_of):
     from llm_compare.tuning.models.tiny_model import TinySettings, make_network, make_tokenizer, save_model
 
     lines = {f"- Age: {age} years old" for age in range(25, 71)}
-    for request in requests_of(60):
+    formats = [Variant(name=kind, answer_format=kind) for kind in (AnswerFormat.LETTER, AnswerFormat.JSON)]
+    for request in requests_of(60, variants=formats):
         for message in request.messages:
             lines |= set(message.content.split("\n"))
     tokenizer = make_tokenizer([*sorted(lines), "A", "B", "C"])

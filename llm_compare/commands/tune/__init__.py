@@ -1,0 +1,1 @@
+"""The commands of ``equipoise compare tune``, a file each."""

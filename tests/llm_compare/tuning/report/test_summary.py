@@ -1,0 +1,188 @@
+"""The sentences: numbers with intervals, what got worse first, nothing claimed that is not told."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from llm_compare.tuning.report.summary import sentences, warnings
+
+NONE = {"value": None, "low": None, "high": None, "reason": "not asked"}
+
+
+def said(record) -> str:
+    return " ".join(sentences(record)).replace("\u202f", " ")
+
+
+def without_intervals(record) -> None:
+    for part in (*record["curve"], *record["differences"]):
+        for number in part["values"].values():
+            number.update(low=None, high=None, reason="one draw")
+
+
+def quiet_elsewhere(record) -> None:
+    record["moved"] = None
+
+
+def entry(record, respondent, size, test="comparisons"):
+    return next(
+        e for e in record["curve"] if (e["test"], e["respondent"], e["size"]) == (test, respondent, size)
+    )
+
+
+def difference(record, size, minus, test="comparisons"):
+    return next(
+        d for d in record["differences"] if (d["test"], d["size"], d["minus"]) == (test, size, minus)
+    )["values"]
+
+
+def test_what_got_worse_comes_first(record):
+    first, second = sentences(record)[:2]
+    assert first.startswith("Worse after tuning: ")
+    assert "“Lost by exchanging sides” is +6.0 points, before +1.0 points" in first
+    assert second.startswith("Worse elsewhere, too: ")
+    assert "“Favorite season”, which should not count, counts more than before" in second
+    assert "in study study-1, “Lost by exchanging sides”" in second
+    assert "under 1 of 2 other prompts, “Lost by exchanging sides”" in second
+    assert "the text preamble.txt is foretold less well" in second
+
+
+def test_a_measure_is_named_as_worse_once_however_many_tests_show_it(record):
+    assert sentences(record)[0].count("“Lost by exchanging sides”") == 1
+
+
+def test_answering_in_shares_is_not_called_worse_for_giving_the_same_answer_less_often(record):
+    assert "“Same answer with sides exchanged”" not in said(record)
+    record["measures"] = [m for m in record["measures"] if m["key"] != "lost_by_exchange"]
+    assert "“Same answer with sides exchanged” is 51 %, before 95 %" in said(record)
+
+
+def test_a_measure_that_is_worse_only_on_another_test_is_named(record):
+    difference(record, 256, "base", "both")["distance"].update(value=0.2, low=0.1, high=0.3)
+    assert "“Squared distance from people’s shares”" in sentences(record)[0]
+
+
+def test_nothing_worse_is_no_proof_that_nothing_is(record):
+    quiet_elsewhere(record)
+    for part in record["differences"]:
+        for key, number in part["values"].items():
+            if key in ("sides", "lost_by_exchange"):
+                number.update(low=-1.0, high=1.0)
+    assert said(record).startswith(
+        "Nothing that was measured is shown to be worse after tuning. That is no proof"
+    )
+
+
+def test_without_intervals_nothing_is_said_to_be_worse_or_better(record):
+    quiet_elsewhere(record)
+    without_intervals(record)
+    text = said(record)
+    assert text.startswith("Whether anything is worse after tuning is not told")
+    assert "Whether it differs from before is not told: there is no interval." in text
+    assert "which of the two is better is not told" in text
+    assert "a move toward people is not told" in text
+    assert "without intervals nobody can say whether more answers help" in text
+    assert not re.search(r"nearer to people than before|: more answers|That is [+−]", text)
+
+
+def test_agreement_stands_beside_everything_it_is_held_against(record):
+    text = said(record)
+    assert "the model tuned on 256 answers gives a random person’s answer in 48 % (46 to 50) of cases" in text
+    assert "before: 39 % (37 to 41)" in text
+    assert "an attribute-based model fitted to the same answers: 47 %" in text
+    assert "always people’s overall shares: 41 %" in text
+    assert "two people: 46 %" in text
+    assert "That is +9.0 points (+7.0 to +11.0) against before." in text
+
+
+def test_a_difference_whose_interval_holds_zero_is_not_told(record):
+    difference(record, 256, "base")["person"].update(value=0.01, low=-0.02, high=0.04)
+    assert "A difference from before is not told: +1.0 points (−2.0 to +4.0)." in said(record)
+
+
+@pytest.mark.parametrize(("value", "which"), [(0.2, "the tuned model"), (-0.2, "the attribute-based model")])
+def test_the_better_of_tuning_and_a_few_numbers_is_named(record, value, which):
+    difference(record, 256, "weights")["log_score"].update(value=value, low=value - 0.1, high=value + 0.1)
+    assert f": {which} is better, by 0.200 (0.100 to 0.300)." in said(record)
+
+
+def test_indecision_is_nearer_to_people_or_farther(record):
+    assert (
+        "undecided in 16 % (14 to 18) of its answers, before in 0.3 %, people in 17 %: nearer to people"
+        in said(record)
+    )
+    record["tests"][0]["indecision"] = 0.001
+    assert "farther from people than before" in said(record)
+
+
+def test_more_answers_help_or_nobody_can_say(record):
+    assert "from 42 % (40 to 44) to 48 % (46 to 50): more answers help." in said(record)
+    entry(record, "tuned", 256)["values"]["person"].update(low=0.43)
+    assert "whether more answers help is not told" in said(record)
+
+
+def test_a_largest_size_of_one_draw_is_left_out_of_the_claim_about_more_answers(record):
+    entry(record, "tuned", 256)["values"]["person"].update(low=None, high=None, reason="one draw")
+    assert "From 16 answers to 64 answers" in said(record)
+    assert "in 48 % (no interval) of cases" in said(record)
+
+
+def test_one_size_says_that_it_is_one(record):
+    record["curve"] = [e for e in record["curve"] if e["size"] in (0, 64)]
+    assert "Only one size of training set was tried" in said(record)
+
+
+def test_without_a_ceiling_two_people_are_not_spoken_of(record):
+    record["people"] = []
+    text = said(record)
+    assert "two people" not in text
+    assert "people in 17 %" in text
+
+
+def test_soft_labels_count_comparisons(record):
+    record["training"]["labels"] = "shares"
+    assert "the model tuned on 256 comparisons" in said(record)
+
+
+def test_a_base_alone_says_that_nothing_was_tuned(record):
+    record["curve"] = [e for e in record["curve"] if not e["size"]]
+    assert sentences(record)[0].startswith("No tuned model was asked")
+    assert "The base gives a random person’s answer in 39 % (37 to 41) of cases" in said(record)
+    record["curve"][0]["values"]["person"] = dict(NONE)
+    assert "How often the base gives a random person’s answer is not known: not asked." in said(record)
+
+
+def test_nothing_measured_is_said(record):
+    record["curve"] = []
+    assert said(record) == "Nothing was measured on held-out answers, so what tuning did is not known."
+
+
+def test_indecision_that_was_not_offered_is_not_missing(record):
+    record["tests"][0]["indecision"] = None
+    for part in record["curve"]:
+        part["values"]["indecision"] = dict(NONE)
+    assert "Indecision was not on offer." in said(record)
+
+
+def test_measures_that_are_unknown_show_their_reason(record):
+    for part in record["curve"]:
+        for key in ("indecision", "sides", "person", "log_score"):
+            part["values"][key] = dict(NONE)
+    text = said(record)
+    assert "How often the tuned model gives a random person’s answer is not known: not asked." in text
+    assert "How often it is undecided is not known: not asked." in text
+    assert "in not known" not in text
+    assert "None" not in text
+    assert "nan" not in text
+
+
+def test_majority_labels_a_toy_and_simulated_people_are_warned_of(record):
+    assert [w for w in warnings(record) if "toy of 49,776 parameters" in w]
+    assert [w for w in warnings(record) if "simulated" in w]
+    record["training"]["labels"] = "majority"
+    assert "erase disagreement" in warnings(record)[0]
+    record["training"]["labels"] = "answers"
+    record["base"]["n_parameters"] = 8_000_000_000
+    record["study"]["people_source"]["kind"] = "real"
+    assert warnings(record) == ()

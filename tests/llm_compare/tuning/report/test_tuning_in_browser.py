@@ -1,0 +1,77 @@
+"""The page as readers see it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from llm_compare.tuning.report.page import render
+
+CHROMIUM = Path("/usr/bin/chromium")
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def pages(both_records, tmp_path_factory) -> dict[str, Path]:
+    """Return pages without the sections of an alignment, which the page of an alignment shows as well."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name, record in both_records.items():
+        record = {**record, "before_after": None}
+        (folder / f"{name}.html").write_text(
+            render(record, source=("tuning.json", "0" * 64)), encoding="utf-8"
+        )
+    return {name: folder / f"{name}.html" for name in both_records}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    if not CHROMIUM.exists():
+        pytest.skip(f"no {CHROMIUM}; install Chromium to see pages as readers do")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("name", ["full", "poorest"])
+def test_the_page_reflows_and_passes_axe(chromium, pages, name, width):
+    page = chromium.new_page(viewport={"width": width, "height": 800})
+    said_by_browser: list[str] = []
+    page.on("console", lambda message: said_by_browser.append(message.text))
+    page.goto(pages[name].as_uri())
+    assert said_by_browser == []
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    package = importlib.util.find_spec("axe_playwright_python")
+    assert package is not None
+    assert package.origin is not None
+    page.evaluate((Path(package.origin).parent / "axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("tags => axe.run({runOnly: tags, resultTypes: ['violations']})", AXE_TAGS)
+    assert [f"{v['id']}: {n['html']}" for v in found["violations"] for n in v["nodes"]] == []
+    page.close()
+
+
+def test_printed_every_table_is_on_paper(chromium, pages):
+    # A4 less 1 cm on each side, in CSS pixels.
+    page = chromium.new_page(viewport={"width": 718, "height": 1047})
+    page.emulate_media(media="print")
+    page.goto(pages["full"].as_uri())
+    tables = page.evaluate(
+        "[...document.querySelectorAll('table')].map(t => {"
+        " const r = t.getBoundingClientRect(); return [t.caption.textContent, r.height, r.right] })"
+    )
+    assert len(tables) > 10
+    assert [caption for caption, height, right in tables if height < 20 or right > 719] == []
+    page.close()
