@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm_compare.alignment.cells import Cells, Tally, cells_of_people, cells_of_replies, mean_over, ratio
+from llm_compare.alignment.cells import (
+    FEWEST_PAIRS,
+    Cells,
+    Tally,
+    cells_of_people,
+    cells_of_replies,
+    mean_over,
+    ratio,
+)
 from llm_compare.alignment.choices import INDECISION, Array, Indices, Pairing
 from llm_compare.alignment.halves import OverSplits, halvings, over_splits
 from llm_compare.alignment.resampling import Measured, Resampling, Weighted, measured_each
@@ -68,7 +76,9 @@ class Agreement:
     n_splits: int
 
 
-def agreement(pairing: Pairing, resampling: Resampling, *, n_splits: int = 200) -> Agreement:
+def agreement(
+    pairing: Pairing, resampling: Resampling, *, n_splits: int = 200, fewest_pairs: int = FEWEST_PAIRS
+) -> Agreement:
     """Measure how often the model chooses as people do.
 
     Majorities are those of the people in each draw, so that intervals carry how sure a majority is.
@@ -77,6 +87,8 @@ def agreement(pairing: Pairing, resampling: Resampling, *, n_splits: int = 200) 
     ----------
     n_splits
         Random halvings of the people.
+    fewest_pairs
+        Of people who answered the same comparison; with fewer, no ceiling is told.
 
     References
     ----------
@@ -104,6 +116,11 @@ def agreement(pairing: Pairing, resampling: Resampling, *, n_splits: int = 200) 
         )
     )
     people, model = cells.once, replies.once
+    if 0 < people.n_pairs < fewest_pairs:
+        few = Measured(
+            value=None, reason=f"fewer than {fewest_pairs} pairs of people answered the same comparison"
+        )
+        person = against_person = among = to_minus_among = kappa_people = beyond = few
     people_halves, model_halves = _modal_halves(cells, model, n_splits=n_splits, seed=resampling.seed)
     return Agreement(
         answers_with_majority=BesidePeople(model=answers, people=person, difference=against_person),

@@ -96,6 +96,11 @@ class Tally:
         """Whether two different cells answered."""
         return self.apart > _ROUNDING
 
+    @property
+    def n_pairs(self) -> int:
+        """Pairs of cells that answered the same comparison, each cell in one pair at most."""
+        return int((self.cells.by_comparison((self.weights > 0).astype(float)) // 2).sum())
+
 
 def cells_of_people(people: Choices) -> Cells:
     """Return a cell per person and comparison: repeated answers of a person are one voice."""
@@ -142,4 +147,6 @@ def mean_over(values: Array, weights: Array) -> float:
     return float(values[kept] @ weights[kept]) / weight if weight > 0 else float("nan")
 
 
+FEWEST_PAIRS = 10
+"""Of people who answered the same comparison: with fewer, what people reach among themselves is not known."""
 _ROUNDING = 1e-9

@@ -249,7 +249,7 @@ def _comparisons(model: Record) -> Iterator[Block]:
     )
     more = (
         f" The table has the {whole(len(listed))} that differ most; all {whole(len(counts))} are in "
-        "alignment.json."
+        "the JSON file."
         if len(counts) > len(listed)
         else ""
     )

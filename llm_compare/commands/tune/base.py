@@ -59,13 +59,10 @@ def base_command(
     Without a DESIGN it reads the two studies of McElfresh et al. (2021) in examples/.
     """
     from exchange.commands.stopping import ProgressLine, StopOnInterrupt
+    from llm_compare.tuning.models.base_folder import check_folder, save_pretrained
     from llm_compare.tuning.models.libraries import require_libraries
-    from llm_compare.tuning.models.pretraining import (
-        PretrainSettings,
-        check_folder,
-        pretrain,
-        save_pretrained,
-    )
+    from llm_compare.tuning.models.pretrain_settings import PretrainSettings
+    from llm_compare.tuning.models.pretraining import pretrain
     from llm_compare.tuning.models.tiny_model import LEARNING_RATES, SIZES, Size, chosen_size
     from survey.design_file import EXAMPLES, read_design
 

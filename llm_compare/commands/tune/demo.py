@@ -35,6 +35,8 @@ _OWN = (
     "tuning.html",
 )
 _READY_SECONDS = 120
+_STUDY_1 = "122 people of Study 1 of McElfresh et al. (2021), as counts"
+_STUDY_2 = "132 people of Study 2 of McElfresh et al. (2021), who could toss a coin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class _Sizes:
     steps: int
     """Of the base."""
     sizes: str
-    """Of the training sets, in answers."""
+    """Of the training sets but for the largest, in answers."""
     draws: int
     tuning_steps: int
     asked: int
@@ -53,8 +55,8 @@ class _Sizes:
     """That the evaluation draws for its details."""
 
 
-_FULL = _Sizes(steps=700, sizes="16,64,256,all", draws=3, tuning_steps=150, asked=20, comparisons=100)
-_QUICK = _Sizes(steps=60, sizes="16,all", draws=2, tuning_steps=20, asked=4, comparisons=10)
+_FULL = _Sizes(steps=700, sizes="16,64,256", draws=3, tuning_steps=150, asked=20, comparisons=100)
+_QUICK = _Sizes(steps=60, sizes="16", draws=2, tuning_steps=20, asked=4, comparisons=10)
 
 
 @click.command(
@@ -121,6 +123,8 @@ def demo_command(
         run(f"survey import mcelfresh2021 {_q(answers)} --out {_q(people)}")
     else:
         run(f"survey import mcelfresh2021-study1-counts {_q(counts)} --out {_q(people)}")
+    whose = _STUDY_1 if own else _STUDY_2 if design is None else ""
+    stated = f" --people-source {shlex.quote(whose)}" if whose else ""
     transfers = design is None and not own
     if transfers:
         run(f"survey import mcelfresh2021-study1-counts {_q(counts)} --out {_q(out / 'other-people.csv')}")
@@ -132,8 +136,11 @@ def demo_command(
     run.title(3, "Training sets of growing size; comparisons and people held out")
     # Of published counts nobody knows who answered what, so no person can be held out whole.
     kept = " --hold-out-participants 0 --hold-out-comparisons 0.3" if own else ""
+    # Of the thousands of Study 2, a thousand show what there is to see in a third of the time.
+    largest = "1024" if transfers else "all"
     run(
-        f"compare tune prepare {_q(study)} {_q(people)} --out {_q(out / 'prepared')} --sizes {amount.sizes} "
+        f"compare tune prepare {_q(study)} {_q(people)} --out {_q(out / 'prepared')} "
+        f"--sizes {amount.sizes},{largest} "
         f"--draws {draws or amount.draws} --seed {seed}{kept}"
     )
 
@@ -159,14 +166,14 @@ def demo_command(
             )
     run(
         f"compare align {_q(held_out)} {_q(out / 'before.jsonl')} {_q(out / 'after.jsonl')} --draws 100 "
-        f"--splits 20 --seed {seed} --report {_q(out / 'asked.html')}"
+        f"--splits 20 --seed {seed}{stated} --report {_q(out / 'asked.html')}"
     )
 
     run.title(6, "What tuning did, on what was held out, and what else it moved")
     others = f" --other {_q(other)} {_q(out / 'other-people.csv')}" if transfers else ""
     run(
         f"compare tune evaluate {_q(out / 'prepared')} --model {_q(out / 'base')} --adapters "
-        f"{_q(out / 'adapters')} --comparisons {amount.comparisons}{others} --seed {seed} "
+        f"{_q(out / 'adapters')} --comparisons {amount.comparisons}{others}{stated} --seed {seed} "
         f"--replies {_q(out / 'replies')} --out {_q(out / 'tuning.json')} --report {_q(out / 'tuning.html')}"
     )
     click.secho(f"\nDone in {time.monotonic() - started:.0f} seconds.", bold=True)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llm_compare.commands.tune.local_options import local_options
+
 if TYPE_CHECKING:
     from llm_compare.tuning.evaluation.evaluation import EvaluationSettings
     from llm_compare.tuning.evaluation.other_studies import OtherStudy
@@ -46,7 +48,7 @@ def _tests(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--tests",
     callback=_tests,
     help="Measure these parts of what was held out, with commas; the first is the one that details are of. "
-    "Default: all.",
+    "Default: all with 30 comparisons or more.",
 )
 @click.option(
     "--comparisons",
@@ -85,6 +87,7 @@ def _tests(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     multiple=True,
     help="A text of another kind: how well is it foretold before and after? May be repeated.",
 )
+@click.option("--people-source", default="", help="Who gave the people's answers, in words for the report.")
 @click.option(
     "--draws",
     type=click.IntRange(min=20),
@@ -100,12 +103,7 @@ def _tests(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     show_default=True,
     help="Prompts that the model reads at once; fewer take less memory.",
 )
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps, auto.")
-@click.option("--dtype", default="auto", show_default=True, help="float32, bfloat16, float16, auto.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads.")
-@click.option(
-    "--chat-template", help="'plain' or a Jinja file; default: the adapter's or the tokenizer's own."
-)
+@local_options
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 def evaluate_command(
     prepared: Path,
@@ -120,6 +118,7 @@ def evaluate_command(
     distractors: tuple[str, ...],
     others: tuple[tuple[Path, Path], ...],
     texts: tuple[Path, ...],
+    people_source: str,
     draws: int,
     seed: int,
     batch: int,
@@ -160,6 +159,7 @@ def evaluate_command(
         distractors=_distractors(distractors) or EvaluationSettings().distractors,
         others=tuple(_other(*pair) for pair in others),
         texts=texts,
+        people_source=people_source,
     )
     # Before the model is loaded, which may take minutes.
     of_sets = find_adapters(found, adapters)
@@ -225,6 +225,7 @@ def _manifest_settings(
         "repeats": settings.repeats,
         "draws": settings.n_draws,
         "seed": settings.seed,
+        "people_source": settings.people_source,
         "distractors": [a.label for a in settings.distractors],
         "batch": batch,
         "device": device,

@@ -218,16 +218,21 @@ def _told_of_failures(ctx: click.Context, job: HostedJob, path: Path) -> Iterato
     """Say what a provider's failure, or Ctrl-C, leaves behind."""
     from llm_compare.errors import ProviderFailed
 
-    again = "the same command again goes on from there"
+    def kept() -> str:
+        if path.exists():
+            return f"what was done is kept in {path}; the same command again goes on from there"
+        return "nothing is known to have arrived; the same command again starts anew"
+
     try:
         yield
     except ProviderFailed as error:
         click.echo(f"equipoise: {error}", err=True)
-        click.echo(f"What was done is kept in {path}; {again}.", err=True)
+        said = kept()
+        click.echo(f"{said[0].upper()}{said[1:]}.", err=True)
         ctx.exit(1)
     except KeyboardInterrupt:
         if job.job_id is None:
-            raise KeyboardInterrupt(f"what was done is kept in {path}; {again}") from None
+            raise KeyboardInterrupt(kept()) from None
         raise KeyboardInterrupt(
             f"job {job.job_id} goes on at {job.address}; 'compare tune hosted cancel {path}' ends it"
         ) from None

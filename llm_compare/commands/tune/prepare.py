@@ -112,7 +112,7 @@ def _classes(ctx: click.Context, param: click.Parameter, value: str | None) -> i
     "--participants",
     "participants_file",
     type=click.Path(path_type=Path),
-    help="participants.csv or statements.csv of the study's export, with --group-by.",
+    help="statements.csv of the study's export (what people said of themselves), or participants.csv.",
 )
 @click.option(
     "--classes",
@@ -230,12 +230,30 @@ def prepare_command(
             "sizes": [size or _ALL for size in sizes],
         },
     )
+    before = _sets_in(out)
     prepared = write_prepared(out, preparation, design_file=design, manifest=manifest)
+    if before - _sets_in(out):
+        click.echo(
+            f"equipoise: other sets were prepared in {out} before and are gone: adapters trained on them cannot be "
+            "evaluated with it; prepare into another folder to keep both",
+            err=True,
+        )
     others = write_formats(prepared, [FormatKind(kind) for kind in formats])
     if as_json:
         click.echo(json.dumps(prepared.manifest, indent=1, ensure_ascii=False))
     else:
         _show(prepared.manifest, [str(out), *sorted({str(path.parent) for path in others})])
+
+
+def _sets_in(folder: Path) -> set[tuple[str, str]]:
+    """Return the names and hashes of the training sets in a folder; none where it holds none."""
+    from llm_compare.errors import BadTrainingSet
+    from llm_compare.tuning.training_sets.prepared import read_prepared
+
+    try:
+        return {(entry.name, entry.sha256) for entry in read_prepared(folder).sets}
+    except BadTrainingSet:  # New, or of an attempt that was broken off.
+        return set()
 
 
 def _grouped(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from llm_compare.commands.tune.local_options import local_options
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,12 +47,7 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
     type=click.IntRange(min=0),
     help="Of all draws. A fresh server with the same seed draws the same again.  [default: another at each start]",
 )
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps.")
-@click.option("--dtype", default="auto", show_default=True, help="float32, bfloat16, float16.")
-@click.option(
-    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of the CPU, for one reply."
-)
-@click.option("--chat-template", help="'plain' or a Jinja file.  [default: the model's own]")
+@local_options
 @click.option(
     "--ready-file",
     type=click.Path(path_type=Path),

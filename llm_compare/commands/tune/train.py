@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llm_compare.commands.tune.local_options import local_options
 from llm_compare.tuning.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -119,12 +120,7 @@ _MINUTE = 60
     show_default=True,
     help="Steps after which it is kept how far the training has come.",
 )
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps.")
-@click.option(
-    "--dtype", default="auto", show_default=True, help="Of the model underneath: float32, bfloat16."
-)
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of the CPU.")
-@click.option("--chat-template", help="'plain' or a Jinja file.  [default: the model's own]")
+@local_options
 @click.option("--dry-run", is_flag=True, help="Show what would be trained.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan, or what was trained, as JSON.")
 def train_command(
@@ -332,8 +328,9 @@ def _show_plan(
     planned: Sequence[_Planned], base: LocalModel, settings: TrainSettings, out: Path, n_parameters: int
 ) -> None:
     left = sum(p.steps_left(settings) for p in planned)
+    sets = "set" if len(planned) == 1 else "sets"
     click.echo(
-        f"{len(planned)} training sets into {out}, {left} steps of {settings.batch} examples to go; "
+        f"{len(planned)} training {sets} into {out}, {left} steps of {settings.batch} examples to go; "
         f"{n_parameters:,} trained parameters beside {base.n_parameters:,} of {base.name} "
         f"({base.dtype} on {base.device})"
     )

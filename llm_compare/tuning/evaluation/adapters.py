@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,17 +35,22 @@ class Adapter:
     manifest: AdapterManifest
     folder: Path
 
-    def model(self, base: LocalModel) -> LocalModel:
-        """Return the base under this adapter.
+    @contextmanager
+    def over(self, base: LocalModel) -> Iterator[LocalModel]:
+        """Give the base under this adapter, which is in memory only meanwhile: there may be hundreds.
 
         Raises
         ------
         BadModel
             It was trained over another base.
         """
-        return adapted(base, self.folder, label=f"{base.label}+{self.entry.name}")
+        model = adapted(base, self.folder, label=f"{base.label}+{self.entry.name}")
+        try:
+            yield model
+        finally:
+            base.weights.remove(str(model.adapter))
 
-    def as_dict(self, tuned: LocalModel) -> dict[str, object]:
+    def as_dict(self, *, fingerprint: str) -> dict[str, object]:
         """Return what is to be known of it."""
         manifest = self.manifest
         return {
@@ -54,7 +60,7 @@ class Adapter:
             "size": self.entry.size,
             "draw": self.entry.draw,
             "n_answers": self.entry.n_answers,
-            "fingerprint": tuned.fingerprint[:FINGERPRINT_DIGITS],
+            "fingerprint": fingerprint[:FINGERPRINT_DIGITS],
             "steps": len(manifest.losses),
             "best_step": manifest.best_step,
             "loss_first": manifest.losses[0] if manifest.losses else None,

@@ -17,8 +17,8 @@ from estimation.dataset import ChoiceData, Clustering, choice_data, tally
 from estimation.errors import EstimationError
 from estimation.fitting import fit
 from estimation.model_quality import directions_of, parameters_of
-from estimation.results import Fit, Outcome
-from estimation.specification import Model, Specification
+from estimation.results import Fit
+from estimation.specification import Model, Regularize, Specification
 from estimation.uncertainty import Intervals
 from llm_compare.alignment.choices import INDECISION, Array
 from llm_compare.tuning.evaluation.share_table import ShareTable
@@ -33,8 +33,6 @@ class Baseline:
     """Shares that a plain model foretells."""
 
     table: ShareTable
-    note: str
-    """What is to be known of its estimate; empty for nothing."""
 
 
 def weights_baseline(
@@ -43,8 +41,8 @@ def weights_baseline(
     """Return what an attribute-based model fitted to ``answers`` foretells, or why it foretells nothing.
 
     Indecision is explained by how close two patients are (min-delta) where it was on offer, and else there is none.
-    Where no finite estimate exists, one prior answer per parameter is added, spread evenly over comparisons and
-    alternatives; the note says so.
+    One prior answer per parameter is added, spread evenly over comparisons and alternatives: without it, weights of
+    16 answers foretell hardly better than people's overall shares, and beating them would mean nothing.
     """
     offered = any(a.indecision_offered for a in answers)
     model = Model.MIN_DELTA if offered else Model.CONDITIONAL_LOGIT
@@ -52,12 +50,12 @@ def weights_baseline(
         data = choice_data(
             AnswerSet(attributes=attributes, answers=tuple(answers), source="training answers")
         )
-        fitted = fit(data, Specification(model=model), intervals=Intervals(bootstrap=0, seed=0))
+        spec = Specification(model=model, regularize=Regularize.ALWAYS)
+        fitted = fit(data, spec, intervals=Intervals(bootstrap=0, seed=0))
     except EstimationError as error:
         return f"attribute weights cannot be estimated: {error}"
     shares = foretold(fitted, attributes, comparisons, offered=offered)
-    note = fitted.gate.reason if fitted.gate.outcome is Outcome.REGULARIZED else ""
-    return Baseline(table=ShareTable.same_from_both_sides(comparisons, shares), note=note)
+    return Baseline(table=ShareTable.same_from_both_sides(comparisons, shares))
 
 
 def foretold(
@@ -83,7 +81,7 @@ def constant_baseline(answers: Sequence[Answer], comparisons: Sequence[Compariso
         undecided = sum(a.choice is Choice.INDECISION for a in answers)
         rate = (undecided + _HALF_ANSWER) / (len(answers) + 2 * _HALF_ANSWER)
     shares = np.tile([(1 - rate) / 2, (1 - rate) / 2, rate], (len(comparisons), 1))
-    return Baseline(table=ShareTable.same_from_both_sides(comparisons, shares), note="")
+    return Baseline(table=ShareTable.same_from_both_sides(comparisons, shares))
 
 
 def _cells(

@@ -15,6 +15,8 @@ from survey.answers import AnswerSet
 from survey.design import Comparison
 
 BEFORE, AFTER = "before", "after"
+PREPARED = "the prepared folder"
+"""Where people's answers were read: its path is no part of the result."""
 _SPLITS = 100
 
 
@@ -27,12 +29,18 @@ def compared_by_letter(
     *,
     repeats: int,
     resampling: Resampling,
+    people_source: str,
     manifest: Mapping[str, object],
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Return the record of ``compare align`` of both, on people's answers to these comparisons.
 
     Both give drawn answers, ``repeats`` times from either side, as a model behind an interface does.
+
+    Parameters
+    ----------
+    people_source
+        What the user states about whose answers these are; without it nothing is claimed.
 
     Raises
     ------
@@ -43,7 +51,7 @@ def compared_by_letter(
     people = AnswerSet(
         attributes=test.people.attributes,
         answers=tuple(a for a in test.people.answers if a.comparison in asked),
-        source=test.people.source,
+        source=PREPARED,
     )
     files = {
         label: reply_file(
@@ -58,7 +66,7 @@ def compared_by_letter(
         people,
         files,
         title=f"{questions.design.title}: before tuning and after",
-        people_source=test.words,
+        people_source=people_source,
         resampling=resampling,
         n_splits=_SPLITS,
         exchange=Consequential(),

@@ -74,12 +74,14 @@ class CurveRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DifferenceRow:
-    """How much a tuned model differs from the base, or from the plain model of the same answers."""
+    """How much a tuned model differs from the base, from the plain model of the same answers, or from the model
+    tuned on the fewest. Where both have draws, only draws that both have are compared, each with its own."""
 
     test: str
     group: str
     size: int
     minus: str
+    """``base``, ``weights`` or ``smallest``."""
     values: Values
 
     def as_dict(self) -> dict[str, object]:
@@ -118,20 +120,14 @@ def learning_curve(
     for one in sorted(learned, key=lambda x: (x.size, x.draw)):
         sizes.setdefault(one.size, []).append(one)
     tables: list[ShareTable] = [base.of(test.comparisons)]
-    place: dict[tuple[Curve, int], list[int]] = {}
+    place: dict[tuple[Curve, int], dict[int, int]] = {}
     for size, several in sizes.items():
         for one in several:
             for curve, table in one.tables.items():
-                place.setdefault((curve, size), []).append(len(tables))
+                place.setdefault((curve, size), {})[one.draw] = len(tables)
                 tables.append(table.of(test.comparisons))
     scored = Scored.of(tables, offered=test.offered)
-    compared = [
-        (size, minus, place[Curve.TUNED, size], other)
-        for size in sizes
-        if (Curve.TUNED, size) in place
-        for minus, other in (("base", [0]), ("weights", place.get((Curve.WEIGHTS, size), [])))
-        if other
-    ]
+    compared = _compared(place)
 
     def statistic(w: Weighted) -> Sequence[float]:
         values = scored.measures(test.cells.tally(w.person[test.cells.respondent]), w.comparison)
@@ -163,7 +159,8 @@ def learning_curve(
             by_draw=_by_draw(once[[0]]),
         )
     ]
-    for (curve, size), at in place.items():
+    for (curve, size), by_draw in place.items():
+        at = list(by_draw.values())
         rows.append(
             CurveRow(
                 test=test.name,
@@ -191,7 +188,7 @@ def learning_curve(
                 [
                     with_draws(
                         resampled[(1 + number) * N_MEASURES + k],
-                        _differences(once[mine, k], once[other, k]),
+                        (once[mine, k] - once[other, k]).tolist(),
                         n_clusters=clusters,
                     )
                     for k in range(N_MEASURES)
@@ -219,7 +216,18 @@ def _by_draw(values: Array) -> dict[Key, tuple[float | None, ...]]:
     }
 
 
-def _differences(mine: Array, other: Array) -> list[float]:
-    """Return differences by draw; against the one base, or against the same draws' plain models."""
-    paired = other if len(other) == len(mine) else np.full(len(mine), other.mean())
-    return [float(x) for x in mine - paired]
+def _compared(
+    place: Mapping[tuple[Curve, int], Mapping[int, int]],
+) -> list[tuple[int, str, list[int], list[int]]]:
+    """Return size, what is subtracted, and the places of both, draw by draw; the base is at the first."""
+    tuned = {size: at for (curve, size), at in place.items() if curve is Curve.TUNED}
+    found = []
+    for size, mine in tuned.items():
+        found.append((size, "base", list(mine.values()), [0] * len(mine)))
+        others = {"weights": place.get((Curve.WEIGHTS, size), {})}
+        if size > min(tuned):
+            others["smallest"] = tuned[min(tuned)]
+        for minus, other in others.items():
+            if both := [draw for draw in mine if draw in other]:
+                found.append((size, minus, [mine[d] for d in both], [other[d] for d in both]))
+    return found

@@ -15,10 +15,11 @@ from llm_compare.alignment.sides import people_under
 from llm_compare.errors import CannotTune, NotComparable
 from llm_compare.prompting.messages import Wording
 from llm_compare.prompting.plan import drawn_from
+from llm_compare.report.record import people_origin
 from llm_compare.tuning.evaluation.adapters import Adapter, Adapters, check_base
 from llm_compare.tuning.evaluation.answering import Asker
 from llm_compare.tuning.evaluation.baselines import Baseline, constant_baseline, weights_baseline
-from llm_compare.tuning.evaluation.before_after import compared_by_letter
+from llm_compare.tuning.evaluation.before_after import PREPARED, compared_by_letter
 from llm_compare.tuning.evaluation.curve import Curve, Learned, learning_curve, shown
 from llm_compare.tuning.evaluation.distractors import (
     DistractorMoved,
@@ -43,14 +44,18 @@ from llm_compare.tuning.evaluation.share_table import ShareTable
 from llm_compare.tuning.evaluation.texts import text_moved
 from llm_compare.tuning.models.local_model import FINGERPRINT_DIGITS, LocalModel
 from llm_compare.tuning.models.personas import DISTRACTOR
+from llm_compare.tuning.training_sets.groups import Group
 from llm_compare.tuning.training_sets.held_out import TestSet
 from llm_compare.tuning.training_sets.prepared import Prepared
 from llm_compare.tuning.training_sets.training_file import answers_of
+from survey.answers import AnswerSet
 from survey.design import CategoricalAttribute, Comparison, design_hash
 
 FORMAT, FORMAT_VERSION = "equipoise tuning", 1
 _ORDER = (TestSet.COMPARISONS, TestSet.BOTH, TestSet.PARTICIPANTS, TestSet.LEVELS)
 """The test that details are of is the first of these that there is."""
+FEWEST_COMPARISONS = 30
+"""Smaller tests are measured if they are named, or if there is no larger one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +63,7 @@ class EvaluationSettings:
     """What is measured, and how long it may take."""
 
     tests: tuple[TestSet, ...] = ()
-    """Empty for all that hold answers."""
+    """Empty for all with at least :data:`FEWEST_COMPARISONS` comparisons, or all if none has so many."""
     n_comparisons: int | None = 300
     """For the parts beside the learning curve, so many of the main test's comparisons are drawn; None for all."""
     repeats: int = 3
@@ -69,6 +74,8 @@ class EvaluationSettings:
     distractors: tuple[CategoricalAttribute, ...] = (DISTRACTOR,)
     others: tuple[OtherStudy, ...] = ()
     texts: tuple[Path, ...] = field(default=())
+    people_source: str = ""
+    """What the user states about whose answers these are; without it nothing is claimed."""
 
     @property
     def resampling(self) -> Resampling:
@@ -78,10 +85,11 @@ class EvaluationSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Tuned:
-    """An adapter in memory, with its shares of all held-out comparisons."""
+    """An adapter with its shares of all held-out comparisons."""
 
     adapter: Adapter
-    model: LocalModel
+    fingerprint: str
+    """Of the base under it."""
     table: ShareTable
 
 
@@ -137,7 +145,7 @@ class _Run:
 
     def record(self, adapters: Sequence[Adapter], *, source: str, notes: list[str]) -> dict[str, Any]:
         """Measure everything."""
-        tests = self._tests()
+        tests = self._tests(notes)
         comparisons = tuple(dict.fromkeys(c for test in tests for c in test.comparisons))
         before = self.questions.shares(self.base, "base", comparisons)
         tuned = [self._asked(adapter, comparisons) for adapter in adapters]
@@ -164,7 +172,8 @@ class _Run:
         shown_with = _largest([t for t in tuned if not t.adapter.entry.group and not _is_persona(t)])
         details: dict[str, Any] = {"before_after": None, "moved": None}
         if shown_with is not None:
-            details, more_notes = self._details(main, shown_with)
+            with shown_with.adapter.over(self.base) as after:
+                details, more_notes = self._details(main, shown_with.adapter.entry.name, after)
             notes += more_notes
         return {
             "format": FORMAT,
@@ -173,6 +182,7 @@ class _Run:
                 "slug": self.prepared.design.slug,
                 "title": self.prepared.design.title,
                 "design_hash": design_hash(self.prepared.design),
+                "people_source": self._people_source(tests),
             },
             "training": _training(self.prepared),
             "base": {
@@ -197,25 +207,46 @@ class _Run:
             ],
             **details,
             "groups": [row.as_dict() for row in self._groups(tests, before, tuned)],
-            "adapters": [t.adapter.as_dict(t.model) for t in tuned],
+            "adapters": [t.adapter.as_dict(fingerprint=t.fingerprint) for t in tuned],
             "notes": list(dict.fromkeys([*self.prepared.manifest["notes"], *notes])),
             "manifest": dict(self.manifest),
         }
 
-    def _tests(self) -> tuple[HeldOutPeople, ...]:
-        wanted = self.settings.tests or tuple(t for t in _ORDER if t in self.prepared.tests)
-        if not wanted:
+    def _tests(self, notes: list[str]) -> tuple[HeldOutPeople, ...]:
+        """Return the tests to measure on; those left out are noted."""
+        every = tuple(t for t in _ORDER if t in self.prepared.tests)
+        if not every:
             raise CannotTune(
                 f"{self.prepared.folder}: nothing was held out, so nothing can be measured; prepare it with "
                 "--hold-out-comparisons or --hold-out-participants"
             )
-        return tuple(self._held_out(test) for test in wanted)
+        if self.settings.tests:
+            return tuple(self._held_out(test) for test in self.settings.tests)
+        found = [self._held_out(test) for test in every]
+        large = [test for test in found if len(test.comparisons) >= FEWEST_COMPARISONS] or found
+        notes += [
+            f"test '{test.name}' holds {len(test.comparisons)} comparisons, which tell little, and is left out; "
+            f"--tests {test.name} measures it all the same"
+            for test in found
+            if test not in large
+        ]
+        return tuple(large)
+
+    def _people_source(self, tests: Sequence[HeldOutPeople]) -> dict[str, str]:
+        """Say who gave the answers, as far as that is known: respondents of a rehearsal are simulated."""
+        held_out = AnswerSet(
+            attributes=self.prepared.design.attributes,
+            answers=tuple(answer for test in tests for answer in test.people.answers),
+            source=PREPARED,
+        )
+        origin = people_origin(held_out, self.settings.people_source)
+        return {"kind": origin.kind, "words": origin.words}
 
     def _held_out(self, test: TestSet, group: str = "") -> HeldOutPeople:
         answers = self.prepared.test_answers(test, group)
         return HeldOutPeople(
             name=test.value,
-            words=test.words,
+            words=test.words_of(answers.answers),
             people=people_under(
                 answers,
                 self.prepared.design.attributes,
@@ -237,12 +268,12 @@ class _Run:
         return Wording.of(prepared.design, arm=prepared.arm, variant=prepared.variant).indecision_offered
 
     def _asked(self, adapter: Adapter, comparisons: Sequence[Comparison]) -> _Tuned:
-        model = adapter.model(self.base)
-        return _Tuned(
-            adapter=adapter,
-            model=model,
-            table=self.questions.shares(model, adapter.entry.name, comparisons),
-        )
+        with adapter.over(self.base) as model:
+            return _Tuned(
+                adapter=adapter,
+                fingerprint=model.fingerprint,
+                table=self.questions.shares(model, adapter.entry.name, comparisons),
+            )
 
     def _learned(
         self, tuned: Iterable[_Tuned], comparisons: Sequence[Comparison]
@@ -264,25 +295,18 @@ class _Run:
             plain = weights_baseline(answers, attributes, comparisons)
             if isinstance(plain, Baseline):
                 tables[Curve.WEIGHTS] = plain.table
-                said["regularized"] += bool(plain.note)
             else:
                 said[plain] += 1
             by_group.setdefault(entry.group, []).append(
                 Learned(group=entry.group, size=entry.size, draw=entry.draw, tables=tables)
             )
-        regularized = said.pop("regularized", 0)
         notes = [f"of {n} training set(s) {text}" for text, n in said.items()]
-        if regularized:
-            notes.append(
-                f"the answers of {regularized} training set(s) follow a rule without exception, so their attribute "
-                "weights were estimated with one prior answer per parameter"
-            )
         return by_group, notes
 
     # --- before and after in detail ---------------------------------------------------------------------
 
-    def _details(self, main: HeldOutPeople, tuned: _Tuned) -> tuple[dict[str, Any], list[str]]:
-        settings, questions, after = self.settings, self.questions, tuned.model
+    def _details(self, main: HeldOutPeople, name: str, after: LocalModel) -> tuple[dict[str, Any], list[str]]:
+        settings, questions = self.settings, self.questions
         comparisons = main.comparisons
         notes: list[str] = []
         if settings.n_comparisons is not None and settings.n_comparisons < len(comparisons):
@@ -324,6 +348,7 @@ class _Run:
                 after,
                 repeats=settings.repeats,
                 resampling=settings.resampling,
+                people_source=settings.people_source,
                 manifest=self.manifest,
                 say=self.say,
             )
@@ -334,7 +359,7 @@ class _Run:
         return {
             "before_after": detailed,
             "moved": {
-                "with": tuned.adapter.entry.name,
+                "with": name,
                 "test": main.name,
                 "distractors": [d.as_dict() for d in distractors],
                 "other_studies": [s.as_dict() for s in studies],
@@ -391,18 +416,19 @@ class _Run:
             test = next(filter(None, (self._of_group(t, group.name) for t in tests)), None)
             if test is None:
                 continue
-            asked = self.questions.asked_as(self.prepared.variant_as(group))
             as_one = TunedOn(
                 trained_on=EVERYBODY,
                 asked_as=PERSONA,
                 size=personas[0].adapter.entry.size if personas else 0,
-                tables=[
-                    asked.shares(t.model, f"{t.adapter.entry.name}.{group.name}", test.comparisons)
-                    for t in personas
-                ],
+                tables=[self._asked_as(group, t.adapter, test.comparisons) for t in personas],
             )
             rows += group_rows(test, group.name, [*separate, *([as_one] if personas else [])])
         return rows
+
+    def _asked_as(self, group: Group, adapter: Adapter, comparisons: Sequence[Comparison]) -> ShareTable:
+        questions = self.questions.asked_as(self.prepared.variant_as(group))
+        with adapter.over(self.base) as model:
+            return questions.shares(model, f"{adapter.entry.name}.{group.name}", comparisons)
 
 
 def _is_persona(tuned: _Tuned) -> bool:

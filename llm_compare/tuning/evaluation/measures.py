@@ -15,15 +15,13 @@ import numpy as np
 from scipy import special
 
 from llm_compare.alignment.calibration import area_under_curve
-from llm_compare.alignment.cells import Tally
+from llm_compare.alignment.cells import FEWEST_PAIRS, Tally
 from llm_compare.alignment.choices import FIRST, INDECISION, SECOND, Array
 from llm_compare.tuning.evaluation.share_table import ShareTable
 
 EVENLY = 0.01
 """Part of every forecast that is spread evenly over the answers on offer, so that one surprise does not cost
 infinitely much. At most log2(3/0.01) = 8.2 bits are lost on an answer."""
-FEWEST_SHARED = 10
-"""Comparisons that two people must have answered for a number that rests on them alone."""
 _ROUNDING = 1e-9
 
 
@@ -76,7 +74,7 @@ class Measure:
         }
 
 
-FEW_SHARED = f"fewer than {FEWEST_SHARED} comparisons were answered by two people"
+FEW_SHARED = f"fewer than {FEWEST_PAIRS} pairs of people answered the same comparison"
 _NO_ANSWER = "people and model answered no comparison in common"
 _NO_SIDES = "does not know who stands on which side"
 _NO_INDECISION = "indecision was not on offer, or its share is the same in all comparisons"
@@ -85,9 +83,10 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         key=Key.PERSON,
         name="Gives a random person's answer",
-        better=Better.MORE,
-        explanation="Chance that an answer of the model equals that of a person drawn at random. People among "
-        "themselves reach the number beside it; a model that always gives the majority's answer lies above them.",
+        better=Better.AS_PEOPLE,
+        explanation="Chance that an answer of the model equals that of a person drawn at random. It rewards being "
+        "decided: a model with exactly people's shares reaches what people reach among themselves, one that always "
+        "gives the majority's answer lies above. The log score tells which model is nearer to people.",
         bounds=(0.0, 1.0),
         undefined=_NO_ANSWER,
     ),
@@ -307,10 +306,10 @@ class Scored:
 def people_alike(people: Tally) -> Array:
     """Return the chance that two different people answer alike, by comparison; NaN where fewer than two answered.
 
-    All NaN where too few comparisons were answered by two.
+    All NaN where too few pairs of people answered the same.
     """
     several = np.asarray(people.has_several)
-    if int(several.sum()) < FEWEST_SHARED:
+    if people.n_pairs < FEWEST_PAIRS:
         return np.full(len(several), np.nan)
     return np.where(several, people.squared_shares.sum(axis=1), np.nan)
 

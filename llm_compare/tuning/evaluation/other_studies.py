@@ -100,7 +100,9 @@ def study_moved(
         for name, model in (("before", before), ("after", after))
     )
     measured = before_and_after(test, was, now, resampling)
-    return StudyMoved(test=test, title=design.title, measured=measured), list(people.notes)
+    return StudyMoved(test=test, title=design.title, measured=measured), [
+        f"of '{design.title}': {note}" for note in people.notes
+    ]
 
 
 def _arm_like(design: StudyDesign, questions: Questions) -> Arm:

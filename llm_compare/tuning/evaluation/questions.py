@@ -68,10 +68,16 @@ class Questions:
     def answered_by_letter(
         self, model: LocalModel, name: str, comparisons: Sequence[Comparison], *, repeats: int
     ) -> tuple[RecordedReply, ...]:
-        """Return replies as a provider without probabilities gives them: one drawn answer each."""
+        """Return replies as a provider without probabilities gives them: one drawn answer each.
+
+        They are kept under the seed, too: draws of another seed are no answers to these requests.
+        """
         letter = replace(self.variant, answer_format=AnswerFormat.LETTER)
         return self.asker.ask(
-            model, name, self.design, self._planned(model, comparisons, letter, repeats=repeats)
+            model,
+            f"{name}.seed-{self.asker.seed}",
+            self.design,
+            self._planned(model, comparisons, letter, repeats=repeats),
         )
 
     def unknown_words(self, model: LocalModel, comparisons: Sequence[Comparison]) -> str:

@@ -55,14 +55,27 @@ class Weights:
                 ) from None
         return name
 
+    def remove(self, name: str) -> None:
+        """Take an adapter out of memory. Its model refuses to answer from then on."""
+        with self._lock:
+            self._remove(name)
+
     def n_adapter_parameters(self, name: str) -> int:
         """Return the number of parameters that an adapter adds."""
         return sum(p.numel() for n, p in self.network.named_parameters() if name in n.split("."))
 
     @contextmanager
     def active(self, name: str | None) -> Iterator[Any]:
-        """Give the network with one adapter active, or none; others wait until it is given back."""
+        """Give the network with one adapter active, or none; others wait until it is given back.
+
+        Raises
+        ------
+        BadModel
+            The adapter is not in memory any more: without it, the base would answer in its name.
+        """
         with self._lock:
+            if name is not None and (self._tuned is None or name not in self._tuned.peft_config):
+                raise BadModel(f"{name} was taken out of memory; load it again")
             if self._tuned is not None:
                 layers = self._tuned.base_model
                 if name is None:

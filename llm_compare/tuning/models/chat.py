@@ -53,8 +53,9 @@ def chat_template(tokenizer: Any, given: str | None, *, model: str) -> str:
         try:
             return _dated(Path(given).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "is not text in UTF-8"
             raise BadModel(
-                f"--chat-template {given}: {error}; give a Jinja file in UTF-8, or '{PLAIN}'"
+                f"--chat-template {given}: {why}; give a Jinja file in UTF-8, or '{PLAIN}'"
             ) from None
     own = tokenizer.chat_template
     if isinstance(own, Mapping):  # Several by name; the others are for tools.

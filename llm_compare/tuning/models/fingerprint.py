@@ -68,7 +68,11 @@ def adapter_hash(folder: Path) -> str:
         config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
         kept = {k: _ordered(v) for k, v in config.items() if k not in _NOT_OF_THE_ADAPTER}
     except (OSError, ValueError, AttributeError) as error:
-        raise BadModel(f"{folder}: holds no adapter ({ADAPTER_CONFIG}: {error})") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise BadModel(
+            f"{folder}: holds no adapter ({ADAPTER_CONFIG}: {why}); name a folder that 'equipoise compare "
+            "tune train' wrote for one set"
+        ) from None
     if not (folder / ADAPTER_WEIGHTS).is_file():
         raise BadModel(
             f"{folder}: holds no {ADAPTER_WEIGHTS}; adapters are read in that format alone, since others may run "

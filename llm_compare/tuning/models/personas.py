@@ -42,7 +42,8 @@ _AGAINST = 0.15
 _DECIDED = 0.25
 """Share of the people who are never undecided."""
 _OWN_SHARPNESS = 8.0
-_OWN_NEXT = 0.3
+_OWN_NEXT = -0.3
+"""What an attribute counts under the model's own rule, as a share of the one before it: the other way."""
 _MEDICAL = ("drink", "alcohol", "health", "disease", "diagnos", "medical", "smok")
 
 
@@ -91,8 +92,10 @@ def persona_of(design: StudyDesign, number: int, *, seed: int) -> Persona:
 def own_rule(design: StudyDesign) -> Persona:
     """Return the rule that a tiny model answers by when told nothing else.
 
-    Only what sounds medical counts (alcohol, health); where nothing does, only the attribute listed first. The rule
-    is sharp, never undecided, and does not mind sides, which is how large models differed from people.
+    What sounds medical (alcohol, health) counts most, in the usual direction; then each attribute in the design's
+    order, much less than the one before it and the other way. The rule is sharp, never undecided, and does not mind
+    sides, as large models differed from people. Part of it points the unusual way on purpose: what tuning
+    does could not be seen in a model that agrees with people from the start.
 
     Raises
     ------
@@ -100,8 +103,6 @@ def own_rule(design: StudyDesign) -> Persona:
         An attribute has too many values.
     """
     medical = [any(word in f"{a.name} {a.label}".lower() for word in _MEDICAL) for a in design.attributes]
-    if not any(medical):
-        medical[0] = True
     # What sounds medical first, and then in the order of the design: the sort is stable.
     order = np.argsort([not m for m in medical], kind="stable")
     sizes = np.empty(len(order))

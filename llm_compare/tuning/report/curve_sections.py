@@ -20,6 +20,7 @@ from llm_compare.tuning.report.shown import (
     PEOPLE,
     RESPONDENT_WORDS,
     SIDES,
+    SMALLEST,
     TUNED,
     WEIGHTS,
     Shown,
@@ -45,7 +46,9 @@ def curve_section(shown: Shown) -> Section:
         blocks=(
             "Every number is about people’s answers that no training set holds. Intervals over draws say "
             "what another draw of training answers of the same size would change; they do not say what other "
-            "people would. The base was asked once: its interval is over people and comparisons. The "
+            "people would. All are drawn from the same training answers: the larger the draws, the more answers "
+            "they share, and draws of all answers differ in their order and in the weights that training starts "
+            "with, if at all. The base was asked once: its interval is over people and comparisons. The "
             "attribute-based model is fitted to the very same answers, so it says what a handful of numbers "
             "would do.",
         ),
@@ -67,7 +70,7 @@ def _of_test(shown: Shown, test: Record) -> Iterator[Block]:
         + (
             "Indecision was not on offer."
             if undecided is None
-            else f"People are undecided in {percent(undecided)} of these answers."
+            else f"People are undecided in {percent(undecided)} of cases, every comparison counting alike."
         )
     )
     theirs = number_of(shown.people(test), AGREEMENT)
@@ -166,7 +169,11 @@ def _who(who: str, entry: Record) -> str:
 
 def _differences(shown: Shown, test: Record, measures: Sequence[Record]) -> Iterator[Block]:
     is_main = test["name"] == (shown.main_test or test)["name"]
-    for minus, words in ((BASE, "the untuned base"), (WEIGHTS, "the attribute-based model")):
+    for minus, words in (
+        (BASE, "the untuned base"),
+        (WEIGHTS, "the attribute-based model"),
+        (SMALLEST, "the model tuned on the smallest set"),
+    ):
         entries = [
             (e, values)
             for e in shown.curve(test["name"], TUNED)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from llm_compare.report.blocks import Block, LongText, Points, Section, Table, Warned
-from llm_compare.report.model_tables import joined, minus, sentence
+from llm_compare.report.model_tables import joined, sentence
 from llm_compare.report.number_words import Reason, Record, counted, percent, plain, whole
 from llm_compare.tuning.report.shown import TOY_PARAMETERS, Shown, group_name, trained_words
 from llm_compare.tuning.report.summary import sentences, warnings
@@ -139,7 +139,8 @@ def _explained(shown: Shown) -> Points:
             "base or the attribute-based model they hold the resampling of people and comparisons, too. Each "
             "stands for itself: of 20 differences that are truly 0, about one has an interval without 0.",
             "The attribute-based model of each training set is fitted with estimation’s own means to exactly "
-            "the same answers of people, indecision included. “People’s overall shares” gives every "
+            "the same answers of people, indecision included, and one prior answer per parameter, so that it "
+            "does not learn few answers by heart. “People’s overall shares” gives every "
             "comparison the rate of indecision of the training answers, and splits the rest between the two "
             "patients.",
             "What people reach among themselves is known only where several of them answered the same "
@@ -174,9 +175,8 @@ def _limits(shown: Shown) -> Points:
     if n_parameters is not None and n_parameters < TOY_PARAMETERS:
         found.insert(
             0,
-            "The base is a toy that was trained on rules for this demonstration. It shows that preparing, "
-            "training, serving and measuring work together; how large models behave must be measured on "
-            "large models.",
+            "So small a base shows that preparing, training, serving and measuring work together; how large "
+            "models behave must be measured on large models.",
         )
     if shown.record["training"]["n_draws"] == 1:
         found.append(
@@ -196,6 +196,8 @@ def _adapters(shown: Shown) -> Iterator[Block]:
     elif settings:
         common = {k: v for k, v in settings[0].items() if not _differ(settings, k)}
         yield f"Settings in common: {_settings(common)}. The others are in the file."
+    counts = sorted({a["n_parameters"] for a in adapters})
+    yield f"Each adapter has {' or '.join(map(whole, counts))} parameters."
     yield Table(
         caption="The adapters; loss is that of people’s answers, in nats per example",
         head=(
@@ -207,7 +209,6 @@ def _adapters(shown: Shown) -> Iterator[Block]:
             "Kept step",
             "First loss",
             "Last loss",
-            "Parameters",
             "Fingerprint",
         ),
         rows=tuple(
@@ -220,7 +221,6 @@ def _adapters(shown: Shown) -> Iterator[Block]:
                 whole(a["best_step"]),
                 plain(a["loss_first"]),
                 plain(a["loss_last"]),
-                whole(a["n_parameters"]),
                 Reason(a["fingerprint"][:12]),
             )
             for a in adapters
@@ -248,7 +248,7 @@ def _value(value: object) -> str:
 
 
 def _notes(shown: Shown) -> Points:
-    found = tuple(f"{minus(note.rstrip('.'))}." for note in dict.fromkeys(shown.record["notes"]))
+    found = tuple(sentence(note) for note in dict.fromkeys(shown.record["notes"]))
     return Points(sentences=found or ("There is nothing else to note.",))
 
 

@@ -48,8 +48,9 @@ def _distractors(rows: Sequence[Record]) -> Iterator[Block]:
         return
     yield (
         "An attribute that should not count is added to both patients, and each comparison is asked twice, "
-        "with only its two levels exchanged. The effect is the mean change of the probability that the left "
-        "patient is chosen; it is never below 0, so some is chance."
+        "with only its two levels exchanged. The effect is the mean of how far the probability that a patient is "
+        "chosen moves, up or down alike, over both sides. Probabilities are read, not drawn, so no chance of "
+        "drawing is in it: a model that the line does not touch has 0."
     )
     yield Points(sentences=tuple(distractor_words(row) for row in rows))
     yield Figure(
@@ -60,7 +61,9 @@ def _distractors(rows: Sequence[Record]) -> Iterator[Block]:
                 for key, words in _SIDES
             ],
             "Effect of what should not count",
-            Scale(words="mean change of a probability, in points, with 95 % intervals", factor=100),
+            Scale(
+                words="mean size of the change of a probability, in points, with 95 % intervals", factor=100
+            ),
         ),
         table=Table(
             caption="Effect of what should not count, in points, 95 % intervals",

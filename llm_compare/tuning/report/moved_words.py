@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from llm_compare.report.model_tables import sentence
 from llm_compare.report.number_words import Record, counted, plain, points, share
-from llm_compare.tuning.report.shown import AGREEMENT, Shown, bare, number_of, words_of
+from llm_compare.tuning.report.shown import AGREEMENT, AS_TUNED, INDECISION, Shown, bare, number_of, words_of
 from llm_compare.tuning.report.verdicts import Verdict, is_moved, verdict
 
 _FEW_BITS = 0.005
@@ -16,8 +16,8 @@ _FEW_BITS = 0.005
 def distractor_words(row: Record) -> str:
     """Say what an attribute that should not count does, before and after."""
     text = (
-        f"Exchanging only “{row['label']}” between the two patients moves the probability of an answer by "
-        f"{points(row['after'])} after tuning, {points(row['before'])} before"
+        f"Exchanging only “{row['label']}” between the two patients moves the probability that a patient is "
+        f"chosen by {points(row['after'])} after tuning, {points(row['before'])} before"
     )
     if row["difference"]["value"] is None:
         return f"{text}; the difference is {points(row['difference'])}."
@@ -82,7 +82,7 @@ def what_got_worse(shown: Shown) -> Iterator[str]:
     for row in moved["other_studies"]:
         if worse := worse_measures(shown, row):
             yield f"in study {row['slug']}, {told_names(worse)}"
-    prompts = [(row, worse_measures(shown, row)) for row in moved["other_prompts"]]
+    prompts = [(row, worse_measures(shown, row)) for row in moved["other_prompts"] if row["name"] != AS_TUNED]
     if any(worse for _, worse in prompts):
         every = dict.fromkeys(name for _, worse in prompts for name in worse)
         n_worse = sum(bool(worse) for _, worse in prompts)
@@ -108,8 +108,14 @@ def _told_of(shown: Shown, row: Record, which: Verdict) -> list[str]:
 
 
 def _is(row: Record, measure: Record, which: Verdict) -> bool:
-    """Return whether a measure got better, or worse, elsewhere; people's own numbers are not known there."""
-    return verdict(measure["better"], number_of(row["difference"], measure["key"])) is which
+    """Return whether a measure got better, or worse, elsewhere; of people, only a study's indecision is known."""
+    key = measure["key"]
+    rate = row.get("indecision") if key == INDECISION else None
+    people = None if rate is None else {"value": rate, "low": None, "high": None}
+    before = number_of(row["before"], key)["value"]
+    return (
+        verdict(measure["better"], number_of(row["difference"], key), before=before, people=people) is which
+    )
 
 
 def _points(difference: Record) -> str:

@@ -8,20 +8,23 @@ from dataclasses import dataclass
 from llm_compare.report.number_words import Record, change, points, share, size
 
 TUNED, WEIGHTS, CONSTANT, PEOPLE = "tuned", "weights", "constant", "people"
-AGREEMENT, LOG_SCORE, INDECISION, KNOWS_WHERE = "person", "log_score", "indecision", "indecision_auc"
+AGREEMENT, LIKELIEST, LOG_SCORE = "person", "likeliest", "log_score"
+INDECISION, KNOWS_WHERE = "indecision", "indecision_auc"
 SIDES, LOST = "sides", "lost_by_exchange"
 RESPONDENT_WORDS: Mapping[str, str] = {
-    PEOPLE: "people among themselves",
+    PEOPLE: "people",
     TUNED: "the tuned model",
     WEIGHTS: "an attribute-based model",
     CONSTANT: "people’s overall shares, always",
 }
-BASE = "base"
-"""What a difference is less, as ``WEIGHTS`` is."""
+BASE, SMALLEST = "base", "smallest"
+"""What a difference is less, as ``WEIGHTS`` is: the untuned base, the model tuned on the fewest answers."""
+AS_TUNED = "as-tuned"
+"""The prompt of the training sets among those that the model is asked in."""
 EVERYBODY, ALL = "everybody", "all"
 TOY_PARAMETERS = 100_000_000
 """A base with fewer was made to show that the steps work, not how large models behave."""
-_SHARES = frozenset({AGREEMENT, "likeliest", INDECISION, SIDES, "again", "left", "elsewhere"})
+_SHARES = frozenset({AGREEMENT, LIKELIEST, INDECISION, SIDES, "again", "left", "elsewhere"})
 """Keys of measures that are shown as percent; others are plain numbers."""
 _THREE_DIGITS = frozenset({LOG_SCORE, "brier", "distance"})
 _NOT_MEASURED: Record = {"value": None, "low": None, "high": None, "reason": "not measured"}

@@ -11,9 +11,11 @@ from llm_compare.tuning.report.shown import (
     BASE,
     CONSTANT,
     INDECISION,
+    LIKELIEST,
     LOG_SCORE,
     LOST,
     SIDES,
+    SMALLEST,
     TOY_PARAMETERS,
     TUNED,
     WEIGHTS,
@@ -72,8 +74,9 @@ def _sentences(shown: Shown) -> Iterator[str]:
             )
         return
     yield from _worse(shown)
-    yield from _agreement(shown, test, before, after)
+    yield from _foretold(shown, test, before, after)
     yield from _beside_weights(shown, after)
+    yield from _agreement(shown, test, before, after)
     yield from _indecision(shown, test, before, after)
     yield from _sides(shown, before, after)
     yield from _learning(shown, test)
@@ -94,7 +97,7 @@ def _worse(shown: Shown) -> Iterator[str]:
         for measure in shown.judged:
             key = measure["key"]
             change = number_of(changes, key)
-            then, theirs = value_of(before, key)["value"], number_of(people, key)["value"]
+            then, theirs = value_of(before, key)["value"], number_of(people, key)
             is_worse = verdict(measure["better"], change, before=then, people=theirs) is Verdict.WORSE
             if is_worse and key not in named:
                 found.append(
@@ -119,6 +122,35 @@ def _worse(shown: Shown) -> Iterator[str]:
         )
 
 
+def _foretold(shown: Shown, test: Record, before: Record | None, after: Record) -> Iterator[str]:
+    """Say how well people's answers are foretold: what tuning is for."""
+    of_whom = trained_words(shown.record["training"], after["size"])
+    changes = shown.difference(after, BASE)
+    said = []
+    for key, words, unit in (
+        (LOG_SCORE, "its shares foretell people’s answers with a log score of", " bits"),
+        (LIKELIEST, "the answer that it most likely gives is that of people in", " of cases"),
+    ):
+        now, then, change = value_of(after, key), value_of(before, key), number_of(changes, key)
+        if now["value"] is None:
+            continue
+        was = f", before {bare(words_of(key, then))}" if then["value"] is not None else ""
+        which = verdict("more", change)
+        moved = (
+            f": {which.value}, by {_size_of(key, change)}"
+            if which is not Verdict.OPEN
+            else "; a difference is not told"
+            if was
+            else ""
+        )
+        said.append(f"{words} {told(key, now)}{unit}{was}{moved}")
+    if not said:
+        unknown = words_of(LOG_SCORE, value_of(after, LOG_SCORE))
+        yield f"How well the tuned model foretells people’s answers is {unknown}."
+        return
+    yield f"Tested on {test['words']}, of the model tuned on {of_whom}: {'; '.join(said)}."
+
+
 def _agreement(shown: Shown, test: Record, before: Record | None, after: Record) -> Iterator[str]:
     size, known = after["size"], value_of(after, AGREEMENT)
     if known["value"] is None:
@@ -136,12 +168,12 @@ def _agreement(shown: Shown, test: Record, before: Record | None, after: Record)
             beside.append(f"{words}: {bare(words_of(AGREEMENT, found))}")
     theirs = number_of(shown.people(test), AGREEMENT)
     if theirs["value"] is not None:
-        beside.append(f"two people: {bare(words_of(AGREEMENT, theirs))}")
+        beside.append(f"two people: {told(AGREEMENT, theirs)}")
     held_against = f"; {'; '.join(beside)}" if beside else ""
-    of_whom = trained_words(shown.record["training"], size)
     yield (
-        f"Tested on {test['words']}, the model tuned on {of_whom} gives a random person’s answer in "
-        f"{told(AGREEMENT, known)} of cases{held_against}.{_gained(shown, after, before)}"
+        f"Answering in its shares, it gives a random person’s answer in {told(AGREEMENT, known)} of "
+        f"cases{held_against}.{_gained(shown, after, before)} Being decided raises this number, so it can fall "
+        "while shares come nearer to people’s."
     )
 
 
@@ -154,6 +186,13 @@ def _gained(shown: Shown, after: Record, before: Record | None) -> str:
     if not is_moved(change):
         return f" A difference from before is not told: {change_of(AGREEMENT, change)}."
     return f" That is {change_of(AGREEMENT, change)} against before."
+
+
+def _size_of(key: str, change: Record) -> str:
+    """Return how large a difference is that is known to be none of 0, without its sign."""
+    low, high = sorted((abs(change["low"]), abs(change["high"])))
+    positive = {**change, "value": abs(change["value"]), "low": low, "high": high}
+    return change_of(key, positive).replace("+", "")
 
 
 def _beside_weights(shown: Shown, after: Record) -> Iterator[str]:
@@ -174,9 +213,7 @@ def _beside_weights(shown: Shown, after: Record) -> Iterator[str]:
         yield f"{text}: which of the two is better is not told."
         return
     which = "the tuned model" if change["value"] > 0 else "the attribute-based model"
-    low, high = sorted((abs(change["low"]), abs(change["high"])))
-    by = words_of(LOG_SCORE, {**change, "value": abs(change["value"]), "low": low, "high": high})
-    yield f"{text}: {which} is better, by {by}."
+    yield f"{text}: {which} is better, by {_size_of(LOG_SCORE, change)}."
 
 
 def _indecision(shown: Shown, test: Record, before: Record | None, after: Record) -> Iterator[str]:
@@ -187,8 +224,8 @@ def _indecision(shown: Shown, test: Record, before: Record | None, after: Record
         else:
             yield f"How often it is undecided is {words_of(INDECISION, now)}."
         return
-    theirs = number_of(shown.people(test), INDECISION)["value"]
-    of_people = f", people in {percent(theirs)}" if theirs is not None else ""
+    theirs = number_of(shown.people(test), INDECISION)
+    of_people = f", people in {percent(theirs['value'])}" if theirs["value"] is not None else ""
     was = f", before in {bare(words_of(INDECISION, then))}" if then["value"] is not None else ""
     change = number_of(shown.difference(after, BASE), INDECISION)
     words = {
@@ -221,28 +258,38 @@ def _sides(shown: Shown, before: Record | None, after: Record) -> Iterator[str]:
 
 
 def _learning(shown: Shown, test: Record) -> Iterator[str]:
-    """Say what more answers bring."""
+    """Say what more answers bring, by differences from the smallest set that hold draws, people and comparisons."""
     tuned = [
         e
         for e in shown.curve(test["name"], TUNED)
-        if e["size"] and value_of(e, AGREEMENT)["value"] is not None
+        if e["size"] and value_of(e, LOG_SCORE)["value"] is not None
     ]
     if len(tuned) < 2:
         yield "Only one size of training set was tried, so what more answers bring is not known."
         return
-    sure = [e for e in tuned if value_of(e, AGREEMENT)["low"] is not None]
-    ends = (sure[0], sure[-1]) if len(sure) > 1 else (tuned[0], tuned[-1])
-    first, last = (value_of(e, AGREEMENT) for e in ends)
-    sizes = [trained_words(shown.record["training"], e["size"]) for e in ends]
-    text = (
-        f"From {sizes[0]} to {sizes[1]} its agreement with a random person goes from {told(AGREEMENT, first)} to "
-        f"{told(AGREEMENT, last)}"
-    )
-    if len(sure) < 2:
-        yield f"{text}; without intervals nobody can say whether more answers help."
-    elif last["low"] > first["high"]:
-        yield f"{text}: more answers help."
-    elif last["high"] < first["low"]:
-        yield f"{text}: more answers hurt."
-    else:
-        yield f"{text}: the intervals overlap, so whether more answers help is not told."
+    # Of one draw nobody knows what another would give, whatever people and comparisons say.
+    sure = [e for e in tuned if value_of(e, LOG_SCORE)["low"] is not None]
+    is_sure = len(sure) > 1 and sure[0] is tuned[0]
+    first, last = tuned[0], (sure if is_sure else tuned)[-1]
+    sizes = [trained_words(shown.record["training"], e["size"]) for e in (first, last)]
+    changes = shown.difference(last, SMALLEST)
+    said = []
+    for key, words, unit in (
+        (LOG_SCORE, "the log score goes from", " bits"),
+        (LIKELIEST, "the likeliest answer is that of people in", ""),
+    ):
+        then, now, change = value_of(first, key), value_of(last, key), number_of(changes, key)
+        if now["value"] is None or then["value"] is None:
+            continue
+        numbers = f"{words} {bare(words_of(key, then))} to {bare(words_of(key, now))}{unit}"
+        if change["low"] is None or not is_sure:
+            said.append(f"{numbers}: without intervals nobody can say whether more answers help")
+            continue
+        which = verdict("more", change)
+        claim = (
+            f"whether more answers help is not told, {change_of(key, change)}"
+            if which is Verdict.OPEN
+            else f"more answers {'help' if which is Verdict.BETTER else 'hurt'}, by {_size_of(key, change)}"
+        )
+        said.append(f"{numbers}: {claim}")
+    yield f"From {sizes[0]} to {sizes[1]}, {'; '.join(said)}."

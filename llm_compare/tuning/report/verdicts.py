@@ -24,7 +24,11 @@ def is_moved(difference: Record) -> bool:
 
 
 def verdict(
-    better: str, difference: Record, *, before: float | None = None, people: float | None = None
+    better: str,
+    difference: Record,
+    *,
+    before: float | None = None,
+    people: Record | None = None,
 ) -> Verdict:
     """Return what tuning did to a number.
 
@@ -35,15 +39,29 @@ def verdict(
     difference
         After less before, or than whatever the number is held against.
     before, people
-        The number before, and people's own: without both nobody can tell what is nearer to people.
+        The number before, and people's own: without both nobody can tell what is nearer to people. Nearer, or
+        farther, is only said where it holds for the whole interval of the difference and of people's number.
     """
     if not is_moved(difference):
         return Verdict.OPEN
-    gain = float(difference["value"])
-    if better == "less":
-        gain = -gain
-    elif better == "as people":
-        if before is None or people is None:
-            return Verdict.OPEN
-        gain = abs(before - people) - abs(before + gain - people)
-    return Verdict.BETTER if gain > 0 else Verdict.WORSE if gain < 0 else Verdict.OPEN
+    if better == "as people":
+        return _toward_people(difference, before, people)
+    rose = float(difference["value"]) > 0
+    return Verdict.BETTER if rose is (better == "more") else Verdict.WORSE
+
+
+def _toward_people(difference: Record, before: float | None, people: Record | None) -> Verdict:
+    if before is None or people is None or people["value"] is None:
+        return Verdict.OPEN
+    theirs = [people[end] for end in ("value", "low", "high") if people[end] is not None]
+    # How much nearer a change brings a number is concave in the change and monotone in people's number: the least
+    # is at ends of the intervals, and so is the greatest, unless a change meets people.
+    nearer = [
+        abs(before - at) - abs(before + moved - at)
+        for at in theirs
+        for moved in (difference["low"], difference["high"])
+    ]
+    if min(nearer) > 0:
+        return Verdict.BETTER
+    meets = before + difference["low"] <= max(theirs) and min(theirs) <= before + difference["high"]
+    return Verdict.WORSE if max(nearer) < 0 and not meets else Verdict.OPEN

@@ -29,6 +29,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MOST_BODY_BYTES = 1 << 20
 _MOST_SKIPPED_BYTES = 16 * MOST_BODY_BYTES
 """Read and thrown away of a body that is too large, so that its sender is there to hear that it was."""
+_MOST_LENGTH_DIGITS = 18
 _COMPLETIONS, _MODELS, _HEALTH = "/v1/chat/completions", "/v1/models", "/health"
 _POLL_SECONDS = 0.05
 
@@ -215,9 +216,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             raise RequestRefused("a body must come with its length (Content-Length)", status=411)
         said = self.headers.get("content-length", "0")
-        if not (said.isascii() and said.isdigit()):
+        if not (said.isascii() and said.isdigit() and len(said) <= _MOST_LENGTH_DIGITS):
             self.close_connection = True
-            raise RequestRefused(f"Content-Length {said!r}: must be a whole number")
+            raise RequestRefused(f"Content-Length {said[:_MOST_LENGTH_DIGITS]!r}: must be a whole number")
         length = int(said)
         if length > MOST_BODY_BYTES:
             self.close_connection = True

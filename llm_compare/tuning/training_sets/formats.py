@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from llm_compare.errors import BadTrainingSet
 from llm_compare.prompting.messages import VERSION, Speaker
 from llm_compare.tuning.training_sets.example import Example, Target
 from llm_compare.tuning.training_sets.labels import LabelKind
-from llm_compare.tuning.training_sets.prepared import MANIFEST, Prepared, SetEntry
+from llm_compare.tuning.training_sets.prepared import MANIFEST, Prepared, SetEntry, is_set_name
 from llm_compare.tuning.training_sets.training_file import TrainingSet
 from survey.design import design_hash
 
@@ -32,8 +31,7 @@ LEAST_LINES = 10
 """OpenAI and Azure OpenAI take no fewer."""
 MOST_BYTES = 512 * 10**6
 """Likewise no more."""
-_SET_FILE = re.compile(r"[a-z0-9-]+-\d{4,}-\d+\.(?:jsonl|yaml)")
-"""Names that only this module gives in the folder of a format."""
+_ENDINGS = (".jsonl", ".yaml")
 
 
 class FormatKind(StrEnum):
@@ -96,7 +94,9 @@ def as_file(lines: Sequence[str]) -> str:
 def write_formats(prepared: Prepared, kinds: Sequence[FormatKind]) -> tuple[Path, ...]:
     """Write every training set of a prepared folder into a folder per format; return the files.
 
-    Only their owner may read them. ``manifest.json`` in each folder says what they hold and came from.
+    Only their owner may read them. ``manifest.json`` in each folder says what they hold and came from. What lies
+    there of an earlier preparation is removed, in the formats that are not written as well: it was split otherwise,
+    so it may hold what is held out now.
     """
     written: list[Path] = []
     for kind in dict.fromkeys(kinds):
@@ -117,10 +117,10 @@ def write_formats(prepared: Prepared, kinds: Sequence[FormatKind]) -> tuple[Path
         manifest = folder / MANIFEST
         write_text(manifest, json.dumps(_manifest(prepared, kind, records), indent=1) + "\n")
         written.append(manifest)
-        for path in folder.iterdir():
-            # Of an earlier preparation: it would be taken for one of this.
-            if path not in written and _SET_FILE.fullmatch(path.name):
-                path.unlink()
+    for path in (p for kind in FormatKind for p in (prepared.folder / kind.value).glob("*")):
+        ours = path.name == MANIFEST or (path.suffix in _ENDINGS and is_set_name(path.stem))
+        if ours and path not in written:
+            path.unlink()
     return tuple(written)
 
 

@@ -38,7 +38,14 @@ class TestSet(StrEnum):
         """What it holds, in words."""
         return _WORDS[self]
 
+    def words_of(self, answers: Iterable[Answer]) -> str:
+        """Return what it holds; nothing is claimed of people where answers do not say whose they are."""
+        if self is TestSet.COMPARISONS and any(a.respondent is None for a in answers):
+            return _WHOEVER
+        return self.words
 
+
+_WHOEVER = "comparisons that no training answer is about; who answered is not known"
 _WORDS: Mapping[TestSet, str] = {
     TestSet.COMPARISONS: "people whose other answers are trained on, on comparisons that nobody's are",
     TestSet.PARTICIPANTS: "people none of whose answers is trained on, on comparisons that others' are",

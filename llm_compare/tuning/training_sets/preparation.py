@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -36,7 +35,9 @@ from llm_compare.tuning.training_sets.prepared import (
     VERSION,
     Prepared,
     is_prepared,
+    is_set_name,
     read_prepared,
+    set_file,
 )
 from llm_compare.tuning.training_sets.samples import nested_samples, sizes_for
 from llm_compare.tuning.training_sets.training_file import TrainingSet, write_training_set
@@ -44,9 +45,6 @@ from survey.answers import Answer, AnswerSet, Choice
 from survey.answers_file import answer_columns
 from survey.columns import write_csv
 from survey.design import Arm, StudyDesign, design_hash
-
-_SET_FILE = re.compile(r"[a-z0-9-]+-\d{4,}-\d+\.jsonl")
-"""Names that only this package gives in a prepared folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +117,12 @@ def prepare(
     arm = design.arm(settings.arm) if settings.arm is not None else design.arms[0]
     offered = Wording.of(design, arm=arm, variant=settings.variant).indecision_offered
     own_arm, notes = _of_arm(people, design, arm)
+    if not any(a.indecision_offered is offered for a in own_arm.answers):
+        raise CannotTune(
+            f"{people.source}: in the arm '{arm.name}' nobody answered {'with' if offered else 'without'} "
+            "indecision on offer, as the prompts would ask; name the arm whose people did (--arm), or leave "
+            "--indecision out"
+        )
     used = people_under(
         own_arm, design.attributes, indecision_offered=offered, design_hash=design_hash(design)
     )
@@ -357,7 +361,7 @@ def write_prepared(
     write_text(folder / DESIGN, design_file.read_text(encoding="utf-8-sig"))
     sets = []
     for training_set in preparation.sets:
-        file = f"{TRAINING}/{training_set.name}.jsonl"
+        file = set_file(training_set.name)
         write_training_set(folder / file, training_set)
         written.add(file)
         sets.append(_set_record(training_set, file, file_hash(folder / file)))
@@ -382,7 +386,7 @@ def write_prepared(
         "variant": settings.variant.as_dict(),
         "labels": settings.labels.value,
         "sides": settings.sides.value,
-        "sizes": sorted({s.size for s in preparation.sets if s.name.startswith(EVERYBODY)}),
+        "sizes": sorted({s.size for s in preparation.sets if not s.group and not s.personas}),
         "draws": settings.draws,
         "seed": settings.seed,
         "training": {
@@ -424,7 +428,7 @@ def _set_record(training_set: TrainingSet, file: str, sha256: str) -> dict[str, 
 
 
 def _test_record(test: TestSet, answers: Sequence[Answer]) -> dict[str, Any]:
-    return {"name": test.value, "words": test.words, **_counts(answers)}
+    return {"name": test.value, "words": test.words_of(answers), **_counts(answers)}
 
 
 def _counts(answers: Sequence[Answer]) -> dict[str, Any]:
@@ -462,7 +466,7 @@ def _write_groups(path: Path, preparation: Preparation) -> str | None:
 
 def _remove_earlier(folder: Path, *, keep: set[str]) -> None:
     """Remove sets and tests of an earlier preparation, which would be taken for ones of this."""
-    ours = [p for p in (folder / TRAINING).iterdir() if _SET_FILE.fullmatch(p.name)]
+    ours = [p for p in (folder / TRAINING).iterdir() if p.suffix == ".jsonl" and is_set_name(p.stem)]
     ours += [folder / HELD_OUT / f"{test}.csv" for test in TestSet]
     ours.append(folder / GROUPS)
     for path in ours:

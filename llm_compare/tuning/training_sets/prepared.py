@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,17 @@ MANIFEST, DESIGN = "manifest.json", "design.toml"
 TRAINING, HELD_OUT = "training", "held_out"
 GROUPS = f"{HELD_OUT}/groups.csv"
 """Respondent -> group of those held out; for their owner's eyes alone."""
+_SET_NAME = re.compile(r"[a-z0-9-]+-\d{4,}-\d+")
+
+
+def set_file(name: str) -> str:
+    """Return where a training set lies in a prepared folder."""
+    return f"{TRAINING}/{name}.jsonl"
+
+
+def is_set_name(name: str) -> bool:
+    """Return whether it is a name that training sets have, and that leads out of no folder."""
+    return _SET_NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +206,13 @@ def _document(path: Path) -> dict[str, Any]:
 
 def _entry(folder: Path, document: Mapping[str, Any]) -> SetEntry:
     parts = dict(document)
-    path = folder / parts.pop("file")
+    file, name = parts.pop("file"), parts["name"]
+    # Adapters and replies are named after sets: no name of a stranger's folder may lead out of ours.
+    if not is_set_name(name):
+        raise BadRecord(f"sets.name: is '{name}', which names no training set")
+    if file != set_file(name):
+        raise BadRecord(f"sets.file: is '{file}', not {set_file(name)}")
+    path = folder / file
     if not path.is_file():
         raise BadTrainingSet(f"{path}: is missing; prepare it again")
     return SetEntry(path=path, **parts)

@@ -30,7 +30,7 @@ def small(make_pairing) -> Pairing:
 
 
 def test_numbers_of_a_small_case_are_those_worked_out_by_hand(small):
-    found = agreement(small, FEW, n_splits=5)
+    found = agreement(small, FEW, n_splits=5, fewest_pairs=1)
 
     assert found.answers_with_majority.model.value == pytest.approx(2 / 4)
     # Others of each person have a majority for the first; three of five answers equal it.
@@ -46,9 +46,20 @@ def test_numbers_of_a_small_case_are_those_worked_out_by_hand(small):
     assert found.kappa.people.value == pytest.approx((0.3 - alike) / (1 - alike))
 
 
+def test_a_handful_of_people_who_answered_the_same_gives_no_ceiling(small):
+    found = agreement(small, FEW, n_splits=5)
+
+    assert found.with_random_person.model.value == pytest.approx(0.6 * 0.5 + 0.2 * 0.25 + 0.2 * 0.25)
+    for measure in (found.answers_with_majority, found.with_random_person, found.kappa):
+        assert measure.people.value is None
+        assert measure.difference.value is None
+        assert measure.people.reason == "fewer than 10 pairs of people answered the same comparison"
+
+
 def test_a_majority_is_that_of_all_others_never_ones_own_vote(make_pairing):
     # Two people who disagree, each half of a tie: the other's answer is the majority, and nobody equals it.
-    found = agreement(make_pairing(([0, 0], [0, 1], [0, 1]), ([0], [0])), FEW, n_splits=2)
+    pairing = make_pairing(([0, 0], [0, 1], [0, 1]), ([0], [0]))
+    found = agreement(pairing, FEW, n_splits=2, fewest_pairs=1)
 
     assert found.answers_with_majority.people.value == 0
     assert found.answers_with_majority.difference.value == pytest.approx(0.5)

@@ -270,7 +270,7 @@ def test_of_thousands_of_comparisons_the_most_different_are_shown(record):
     words = section_of(page, "How far from people")
 
     assert "The 10 of 5,000 comparisons" in words
-    assert "the 40 that differ most; all 5,000 are in alignment.json" in words
+    assert "the 40 that differ most; all 5,000 are in the JSON file" in words
     assert len(set(re.findall(r">patient (\d+)</th>", page))) == 40
     assert len(page) < 1_500_000
 

@@ -363,7 +363,12 @@ def test_after_a_failed_creation_the_same_command_goes_on_without_a_second_uploa
 ):
     host.faults[f"POST {JOBS}"] = [500]
     assert begin() == 1
-    assert "creating the job" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "creating the job" in said
+    assert (
+        f"What was done is kept in {tmp_path / 'job.json'}; the same command again goes on from there."
+        in said
+    )
     job = read_job(tmp_path / "job.json")
     assert (job.file_id, job.job_id, job.status) == ("file-1", None, "asked for")
     assert begin() == 0
@@ -396,7 +401,10 @@ def test_where_nobody_can_tell_whether_a_job_was_made_none_is_made(begin, host, 
 def test_a_failed_upload_is_tried_once_and_leaves_nothing_behind(begin, host, tmp_path, capsys, status):
     host.faults["POST /v1/files"] = [status] * 3
     assert begin() == 1
-    assert f"({status}): " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"({status}): " in said
+    assert "kept in" not in said
+    assert "Nothing is known to have arrived; the same command again starts anew." in said
     assert host.asked == ["POST /v1/files"]
     assert not (tmp_path / "job.json").exists()
 

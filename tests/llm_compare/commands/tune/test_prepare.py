@@ -167,3 +167,33 @@ def test_real_people_are_grouped_by_a_column_and_everybody_is_somewhere(study_2,
     assert {type(a.left["age"]) for a in held_out.answers} == {int}
     for group in prepared.groups:
         assert 0 < len(prepared.test_answers(TestSet.BOTH, group.name).answers) < len(held_out.answers)
+
+
+def test_replacing_other_sets_is_said(study_1, tmp_path, capsys):
+    def prepared(*options):
+        command = ["compare", "tune", "prepare", STUDY_1, study_1, "--out", str(tmp_path / "p"), *options]
+        assert run([*command, *FEW, *UNKNOWN_PEOPLE, "--json"]) == 0
+        said = capsys.readouterr()
+        assert json.loads(said.out)["complete"]
+        return said.err
+
+    assert "are gone" not in prepared()
+    assert "are gone" not in prepared()
+    assert "other sets were prepared" in prepared("--seed", "1")
+
+
+def test_prompts_that_nobody_was_asked_with_are_refused_with_the_way_out(study_1, tmp_path, capsys):
+    command = [
+        "compare",
+        "tune",
+        "prepare",
+        STUDY_1,
+        study_1,
+        "--out",
+        str(tmp_path / "p"),
+        *FEW,
+        *UNKNOWN_PEOPLE,
+    ]
+    assert run([*command, "--indecision", "not-offered"]) == 2
+    assert "nobody answered without indecision on offer" in (said := capsys.readouterr().err)
+    assert "leave --indecision out" in said

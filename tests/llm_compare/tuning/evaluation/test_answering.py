@@ -38,6 +38,21 @@ def test_the_same_seed_gives_the_same_replies_and_another_seed_others(base, ques
     assert [r.reply.content for r in first] != [r.reply.content for r in other]
 
 
+def test_every_question_and_every_repeat_has_a_draw_of_its_own(base, questions, comparisons):
+    class Told:
+        """Remembers the seeds that a model is asked with."""
+
+        name, fingerprint, seeds = base.name, base.fingerprint, []
+
+        def continued(self, prompted):
+            self.seeds += [p.seed for p in prompted]
+            return base.continued(prompted)
+
+    requests = questions._planned(base, comparisons, Variant(), repeats=3)
+    answer_requests(Told(), requests)
+    assert len(set(Told.seeds)) == len(requests) == 2 * 6 * 3
+
+
 def test_a_reply_does_not_depend_on_what_is_asked_beside_it(base, questions, comparisons):
     requests = questions.requests(base, comparisons)
     together = answer_requests(base, requests, batch=64)
@@ -95,6 +110,18 @@ def test_kept_replies_are_read_back_and_those_of_another_model_are_not(
     renamed = replace(base, label="other")
     others = asker.ask(renamed, "m", study, questions.requests(renamed, comparisons))
     assert {r.request.model for r in others} == {model_string(renamed)} != {model_string(base)}
+
+
+def test_drawn_answers_of_another_seed_are_not_taken_from_those_kept(base, questions, comparisons, tmp_path):
+    def drawn(seed, folder):
+        asking = replace(questions, asker=Asker(seed=seed, folder=folder))
+        replies = asking.answered_by_letter(base, "before.letter", comparisons, repeats=4)
+        return [r.reply.content for r in replies]
+
+    first = drawn(0, tmp_path)
+    assert drawn(1, tmp_path) == drawn(1, None)
+    assert drawn(0, tmp_path) == first == drawn(0, None)
+    assert drawn(1, None) != first
 
 
 def test_answers_that_do_not_begin_with_a_mark_cannot_be_measured(study):

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llm_compare.alignment.cells import FEWEST_PAIRS
 from llm_compare.alignment.sides import People
 from llm_compare.tuning.evaluation.held_out_people import HeldOutPeople
-from llm_compare.tuning.evaluation.measures import EVENLY, FEWEST_SHARED, MEASURES, PLACE, Key, Scored
+from llm_compare.tuning.evaluation.measures import EVENLY, MEASURES, PLACE, Key, Scored
 from llm_compare.tuning.evaluation.share_table import ShareTable
 from survey.answers import Answer, Choice, RespondentKind
 from survey.design import Comparison, NumericAttribute, make_profile
@@ -65,7 +66,7 @@ def measured(test, *tables):
 @st.composite
 def situations(draw):
     """Answers of four people to a dozen comparisons, and a model's shares."""
-    n = draw(st.integers(FEWEST_SHARED, FEWEST_SHARED + 3))
+    n = draw(st.integers(FEWEST_PAIRS, FEWEST_PAIRS + 3))
     answers = [
         answer(f"p{who}", 20 + i, 40 + i, draw(st.sampled_from(CHOICES)))
         for i in range(n)
@@ -158,7 +159,7 @@ def test_a_model_without_an_answer_has_no_numbers_but_the_probability_of_somethi
 
 
 def test_the_distance_is_not_told_from_a_handful_of_shared_comparisons():
-    n = FEWEST_SHARED - 1
+    n = FEWEST_PAIRS - 1
     test = people_of(answer(w, 20 + i, 50, Choice.LEFT) for i in range(n) for w in ("p", "q"))
     shares = ShareTable.same_from_both_sides(test.comparisons, np.full((n, 3), 1 / 3))
     row = measured(test, shares)[0]

@@ -61,6 +61,27 @@ def test_adapters_over_one_base_answer_as_each_does_alone_in_any_order(random_ba
     assert shared[1].network is base.network
 
 
+def test_an_adapter_taken_out_of_memory_leaves_the_others_and_never_answers_as_the_base(
+    random_base, adapters, asked
+):
+    base = load_model(random_base)
+    plain = base.continued(asked)
+    first, second = (adapted(base, adapters[seed]) for seed in (1, 2))
+    expected = second.continued(asked)
+
+    base.weights.remove(first.adapter)
+    assert second.continued(asked) == expected
+    with pytest.raises(BadModel, match="taken out of memory"):
+        first.continued(asked)
+
+    base.weights.remove(second.adapter)
+    assert base.weights.n_parameters == sum(p.numel() for p in base.network.parameters())
+    with pytest.raises(BadModel, match="taken out of memory"):
+        second.continued(asked)
+    assert base.continued(asked) == plain
+    assert adapted(base, adapters[2]).continued(asked) == expected
+
+
 def test_threads_that_ask_at_once_never_get_each_other_s_adapter(random_base, adapters, asked):
     base = load_model(random_base)
     models = {None: base, **{seed: adapted(base, folder) for seed, folder in adapters.items()}}
@@ -198,7 +219,7 @@ def test_other_kinds_of_adapters_and_folders_are_refused_by_what_they_are(random
         (scaled, "another kind .IA3."),
         (biased, "also holds biases"),
         (pickled, r"holds no adapter_model\.safetensors.*may run code"),
-        (tmp_path, "holds no adapter"),
+        (tmp_path, r"holds no adapter \(adapter_config\.json: No such file or directory\); name a folder"),
     ):
         with pytest.raises(BadModel, match=words):
             adapted(base, folder)

@@ -165,7 +165,7 @@ def test_pytorch_files_that_hold_tensors_alone_are_read(random_base, copy, reque
 
 
 @pytest.fixture
-def cache(monkeypatch, tmp_path):
+def cache(tune_extra, monkeypatch, tmp_path):
     """Give the hub's cache of this test's own, where its client looks for it."""
     from huggingface_hub import constants
 

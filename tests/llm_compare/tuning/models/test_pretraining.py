@@ -12,16 +12,12 @@ from llm_compare.errors import CannotTune
 from llm_compare.prompting.call import Settings
 from llm_compare.prompting.plan import comparisons_to_ask, plan_requests
 from llm_compare.prompting.variant import AnswerFormat, Framing, IndecisionOffer, Marks, Variant
+from llm_compare.tuning.models.base_folder import check_folder, save_pretrained
 from llm_compare.tuning.models.forms import form_of, with_attribute
+from llm_compare.tuning.models.lessons import usual_ways
 from llm_compare.tuning.models.personas import DISTRACTOR
-from llm_compare.tuning.models.pretraining import (
-    PretrainSettings,
-    check_folder,
-    pretrain,
-    rate_at,
-    save_pretrained,
-    usual_ways,
-)
+from llm_compare.tuning.models.pretrain_settings import PretrainSettings
+from llm_compare.tuning.models.pretraining import pretrain, rate_at
 from llm_compare.tuning.models.tiny_model import SIZES, Size, TinySettings
 from survey.answers import Choice
 from survey.design_file import EXAMPLES, read_design

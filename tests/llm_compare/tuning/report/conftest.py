@@ -20,7 +20,7 @@ from survey.answers import Answer, AnswerSet, Choice, RespondentKind
 from survey.design import StudyDesign, design_hash
 
 MEASURES = (
-    ("person", "Gives a random person's answer", "more"),
+    ("person", "Gives a random person's answer", "as people"),
     ("likeliest", "People who answer as the model most likely does", "more"),
     ("log_score", "Log score of people's answers, in bits", "more"),
     ("distance", "Squared distance from people's shares", "less"),
@@ -112,6 +112,9 @@ def make_record(before_after: Mapping[str, Any] | None) -> dict[str, Any]:
                 {"test": test, "group": "", "size": size, "minus": "base", "values": differences()},
                 {"test": test, "group": "", "size": size, "minus": "weights", "values": differences(0.0)},
             ]
+            if size > 16:
+                values = differences(share - 0.3)
+                minus.append({"test": test, "group": "", "size": size, "minus": "smallest", "values": values})
     groups = ("women", "men", "others")
     return {
         "study": {

@@ -63,6 +63,40 @@ def test_a_measure_that_is_worse_only_on_another_test_is_named(record):
     assert "“Squared distance from people’s shares”" in sentences(record)[0]
 
 
+def test_how_people_are_foretold_stands_before_how_often_they_are_met(record):
+    text = said(record)
+    assert (
+        "log score of −1.300 (−1.320 to −1.280) bits, before −2.600: better, by 1.300 (1.280 to 1.320)"
+        in text
+    )
+    assert (
+        "that of people in 60 % (58 to 62) of cases, before 52 %: better, by 8.0 points (6.0 to 10.0)" in text
+    )
+    assert text.index("foretell people’s answers") < text.index("gives a random person’s answer")
+    difference(record, 256, "base")["likeliest"].update(value=-0.08, low=-0.1, high=-0.06)
+    assert "before 52 %: worse, by 8.0 points (6.0 to 10.0)" in said(record)
+
+
+def test_a_decided_base_that_learns_people_s_shares_is_not_called_worse_for_meeting_fewer_of_them(record):
+    difference(record, 256, "base")["person"].update(value=-0.1, low=-0.12, high=-0.08)
+    entry(record, "tuned", 0)["values"]["person"].update(value=0.56, low=0.54, high=0.58)
+    assert "Gives a random person’s answer" not in sentences(record)[0]
+    assert "−10 points (−12 to −8) against before. Being decided raises this number" in said(record)
+
+
+def test_the_prompt_of_the_training_sets_is_not_counted_among_the_others(record):
+    own = {**record["moved"]["other_prompts"][0], "name": "as-tuned", "words": "as tuned"}
+    record["moved"]["other_prompts"].insert(0, own)
+    assert "under 1 of 2 other prompts" in said(record)
+
+
+def test_indecision_farther_from_another_study_s_people_is_told(record):
+    study = record["moved"]["other_studies"][0]
+    assert "Indecision" not in sentences(record)[1]
+    study["indecision"] = 0.0
+    assert "in study study-1, “Indecision”" in sentences(record)[1]
+
+
 def test_nothing_worse_is_no_proof_that_nothing_is(record):
     quiet_elsewhere(record)
     for part in record["differences"]:
@@ -83,16 +117,18 @@ def test_without_intervals_nothing_is_said_to_be_worse_or_better(record):
     assert "which of the two is better is not told" in text
     assert "a move toward people is not told" in text
     assert "without intervals nobody can say whether more answers help" in text
-    assert not re.search(r"nearer to people than before|: more answers|That is [+−]", text)
+    assert not re.search(r"nearer to people than before|: more answers|: better|: worse|That is [+−]", text)
 
 
 def test_agreement_stands_beside_everything_it_is_held_against(record):
     text = said(record)
-    assert "the model tuned on 256 answers gives a random person’s answer in 48 % (46 to 50) of cases" in text
+    assert "of the model tuned on 256 answers: its shares foretell people’s answers" in text
+    assert "Answering in its shares, it gives a random person’s answer in 48 % (46 to 50) of cases" in text
+    assert "Being decided raises this number" in text
     assert "before: 39 % (37 to 41)" in text
     assert "an attribute-based model fitted to the same answers: 47 %" in text
     assert "always people’s overall shares: 41 %" in text
-    assert "two people: 46 %" in text
+    assert "two people: 46 % (44 to 48)" in text
     assert "That is +9.0 points (+7.0 to +11.0) against before." in text
 
 
@@ -117,15 +153,24 @@ def test_indecision_is_nearer_to_people_or_farther(record):
 
 
 def test_more_answers_help_or_nobody_can_say(record):
-    assert "from 42 % (40 to 44) to 48 % (46 to 50): more answers help." in said(record)
-    entry(record, "tuned", 256)["values"]["person"].update(low=0.43)
-    assert "whether more answers help is not told" in said(record)
+    text = said(record)
+    assert (
+        "the log score goes from −2.210 to −1.300 bits: more answers help, by 0.910 (0.890 to 0.930)" in text
+    )
+    assert "of people in 54 % to 60 %: more answers help, by 5.6 points (3.6 to 7.6)." in text
+    difference(record, 256, "smallest")["log_score"].update(low=-0.1)
+    assert "bits: whether more answers help is not told" in said(record)
+    difference(record, 256, "smallest")["log_score"].update(value=-0.2, low=-0.3, high=-0.1)
+    assert "bits: more answers hurt, by 0.200 (0.100 to 0.300)" in said(record)
 
 
 def test_a_largest_size_of_one_draw_is_left_out_of_the_claim_about_more_answers(record):
-    entry(record, "tuned", 256)["values"]["person"].update(low=None, high=None, reason="one draw")
+    for key in ("person", "log_score"):
+        entry(record, "tuned", 256)["values"][key].update(low=None, high=None, reason="one draw")
     assert "From 16 answers to 64 answers" in said(record)
     assert "in 48 % (no interval) of cases" in said(record)
+    entry(record, "tuned", 16)["values"]["log_score"].update(low=None, high=None, reason="one draw")
+    assert "without intervals nobody can say whether more answers help" in said(record)
 
 
 def test_one_size_says_that_it_is_one(record):

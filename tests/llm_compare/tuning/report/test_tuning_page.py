@@ -66,6 +66,10 @@ def test_a_toy_of_simulated_people_is_marked_as_such(pages):
     assert '<span class="tag not-stated">not stated</span>' in pages["poorest"]
 
 
+def test_the_size_of_an_adapter_is_said_once(pages):
+    assert pages["full"].count("9,216") == 1
+
+
 @pytest.mark.parametrize(
     "words",
     [

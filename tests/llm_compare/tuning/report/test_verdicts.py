@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +33,39 @@ def by(value, half=0.01):
     ],
 )
 def test_a_number_is_better_or_worse_only_as_its_measure_says(better, change, before, people, found):
-    assert verdict(better, by(change), before=before, people=people) is found
+    theirs = None if people is None else by(people, None)
+    assert verdict(better, by(change), before=before, people=theirs) is found
+
+
+@pytest.mark.parametrize(
+    ("change", "half", "half_of_people", "found"),
+    [
+        (0.11, 0.04, None, Verdict.OPEN),  # .05 below people before, .02 to .10 above after
+        (0.11, 0.005, None, Verdict.WORSE),
+        (0.08, 0.01, None, Verdict.BETTER),
+        (0.08, 0.01, 0.04, Verdict.OPEN),  # people at .11: farther
+        (0.04, 0.02, 0.01, Verdict.BETTER),
+        (-0.05, 0.02, 0.02, Verdict.WORSE),
+        (-0.05, 0.02, 0.08, Verdict.OPEN),
+    ],
+)
+def test_nearer_to_people_holds_for_all_that_the_intervals_hold(change, half, half_of_people, found):
+    people = by(0.15, half_of_people)
+    assert verdict("as people", by(change, half), before=0.1, people=people) is found
+
+
+@given(NUMBERS, st.floats(0.01, 0.5), st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.5))
+def test_no_number_within_the_intervals_contradicts_a_verdict(change, half, before, people, half_of_people):
+    found = verdict("as people", by(change, half), before=before, people=by(people, half_of_people))
+    nearer = [
+        abs(before - at) - abs(before + moved - at)
+        for at in np.linspace(people - half_of_people, people + half_of_people, 21)
+        for moved in np.linspace(change - half, change + half, 21)
+    ]
+    if found is Verdict.BETTER:
+        assert min(nearer) > -1e-9
+    if found is Verdict.WORSE:
+        assert max(nearer) < 1e-9
 
 
 @given(NUMBERS)

@@ -50,6 +50,7 @@ def test_models_and_health_are_told(serving, client_of, dice, dice_named):
             "Content-Length",
         ),
         ("POST", "/v1/chat/completions", {"content-length": "-5"}, None, 400, "whole number"),
+        ("POST", "/v1/chat/completions", {"content-length": "9" * 5000}, None, 400, "whole number"),
         ("GET", "/v1/chat/completions", {}, None, 405, "use POST"),
         ("DELETE", "/v1/models", {}, None, 405, "use GET"),
         ("OPTIONS", "/v1/models", {}, None, 405, "use GET"),

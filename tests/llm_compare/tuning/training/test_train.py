@@ -85,6 +85,16 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_or_draw_others(base
     assert len({weights(tmp_path / name) for name in "acd"}) == 3
 
 
+def test_each_step_leaves_out_other_inputs_by_chance(base, training_set_of, tmp_path, monkeypatch):
+    import torch
+
+    seeds, own = [], torch.manual_seed
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: (seeds.append(seed), own(seed))[1])
+    train(training_set_of(4), base, QUICK, tmp_path / "a")
+    # One for the first weights, one for each step.
+    assert len(set(seeds)) == len(seeds) == 1 + QUICK.steps
+
+
 def test_the_base_is_left_as_it_was_bit_for_bit_and_so_is_the_state_of_torch(base, training_set_of, tmp_path):
     import torch
 
@@ -163,8 +173,12 @@ def test_the_weights_with_the_least_loss_on_what_is_set_apart_are_kept(base, tra
 @pytest.mark.parametrize("validation", [0.0, 0.25])
 def test_an_interrupted_training_goes_on_to_the_same_bytes(base, training_set_of, tmp_path, validation):
     settings = dataclasses.replace(QUICK, validation=validation)
+    if validation:
+        # Long steps to and fro: the best weights are those from before the last interruption.
+        settings = dataclasses.replace(settings, learning_rate=0.5)
     people = training_set_of(4)
-    train(people, base, settings, tmp_path / "whole")
+    whole = train(people, base, settings, tmp_path / "whole")
+    assert whole.best_step < 5 if validation else whole.best_step == 6
     out = tmp_path / "parts"
     for done in (2, 5):
         with pytest.raises(TrainingStopped, match=f"{done} of 6 steps") as stopped:

@@ -277,6 +277,8 @@ def test_what_an_earlier_preparation_left_is_not_taken_for_this_ones(prepared):
     write_formats(prepared, [FormatKind.AXOLOTL])
     assert not any(path.exists() for path in old)
     assert (folder / "notes.txt").read_text() == "mine"
+    write_formats(prepared, [])
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
 
 
 def test_the_lines_for_axolotl_name_the_file_and_train_on_the_answer_alone(prepared):

@@ -130,6 +130,8 @@ def test_of_answers_without_respondents_only_comparisons_are_held_out(study, cro
     answers = [replace(a, respondent=None) for a in crowd().answers]
     split = split_answers(answers, study, HeldOut(participants=0), seed=0)
     assert set(split.tests) == {TestSet.COMPARISONS}
+    assert "who answered is not known" in TestSet.COMPARISONS.words_of(split.tests[TestSet.COMPARISONS])
+    assert TestSet.COMPARISONS.words_of(crowd().answers) == TestSet.COMPARISONS.words
     with pytest.raises(CannotTune, match="--hold-out-participants 0"):
         split_answers(answers, study, HeldOut(), seed=0)
 

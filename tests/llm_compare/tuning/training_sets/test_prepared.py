@@ -121,6 +121,22 @@ def test_groups_have_sets_and_tests_of_their_own(written, study):
         prepared.test_answers(prepared.tests[0], "third")
 
 
+@pytest.mark.parametrize(
+    ("value", "name"), [("../../x", "x"), ("All genders", "all-genders"), ("a/b\\c \U0001f600", "a-b-c")]
+)
+def test_whatever_a_group_is_called_its_files_lie_in_the_folder(written, study, tmp_path, value, name):
+    values = {f"person-{i:02d}": (value if i % 2 == 0 else "odd") for i in range(12)}
+    prepared = written(
+        replace(FEW, sizes=(16, None)),
+        grouped=lambda training: group_by_column(values, training, study, column="kind", least=3),
+    )
+    assert {s.group for s in prepared.sets} == {"", name, "odd"}
+    assert {p.name for p in tmp_path.iterdir()} == {"prepared"}
+    assert {s.path.parent for s in prepared.sets} == {prepared.folder / "training"}
+    # Of everybody's sets: those of the groups have other sizes.
+    assert prepared.manifest["sizes"] == [16, 160]
+
+
 def test_personas_let_one_set_speak_of_every_group(written, study):
     prepared = written(replace(FEW, group_use=GroupUse.PERSONA), grouped=by_parity(study))
     assert {(s.group, s.personas) for s in prepared.sets} == {("", False), ("", True)}
@@ -223,6 +239,14 @@ def _changed(path, old, new):
         (lambda f: _changed(f / "manifest.json", '"sides": "both",', ""), "sides is missing"),
         (lambda f: _changed(f / "design.toml", "minimum = 25", "minimum = 20"), "was changed after the sets"),
         (lambda f: (f / "design.toml").unlink(), "name an existing design file"),
+        (
+            lambda f: _changed(f / "manifest.json", '"name": "all-0016-1"', '"name": "../../all-0016-1"'),
+            "sets.name: is '../../all-0016-1'",
+        ),
+        (
+            lambda f: _changed(f / "manifest.json", '"file": "training/', '"file": "training/../training/'),
+            "sets.file: is 'training/../training/all-0016-1.jsonl'",
+        ),
         (lambda f: (f / "training" / "all-0016-1.jsonl").unlink(), "is missing; prepare it again"),
     ],
 )
