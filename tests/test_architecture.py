@@ -26,7 +26,7 @@ LAYERS_OF_COMPARING = (
     "tuning",
     "commands",
 )
-LAYERS_OF_TUNING = ("training_sets", "models", "training", "serving", "evaluation", "report")
+LAYERS_OF_TUNING = ("training_sets", "hosted", "models", "training", "serving", "evaluation", "report")
 LAYERS_OF_ALLOCATION = ("problems", "trials", "fairness", "waiting_list", "report")
 PLAIN_SURVEY = {
     "allocation_task",

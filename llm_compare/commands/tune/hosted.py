@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from llm_compare.tuning.hosted import Host, HostedTuning
-    from llm_compare.tuning.hosted_job import HostedJob
+    from llm_compare.tuning.hosted.host import Host, HostedTuning
+    from llm_compare.tuning.hosted.job import HostedJob
     from llm_compare.tuning.training_sets.formats import ChatFile
     from llm_compare.tuning.training_sets.prepared import Prepared, SetEntry
     from llm_compare.tuning.training_sets.training_file import TrainingSet
@@ -86,8 +86,8 @@ def start_command(
 
     from estimation.commands.writing import check_outputs
     from llm_compare.asking.protocol import address_complaint
-    from llm_compare.tuning.hosted import find_host, start_job
-    from llm_compare.tuning.hosted_job import HostedJob, read_job
+    from llm_compare.tuning.hosted.host import find_host, start_job
+    from llm_compare.tuning.hosted.job import HostedJob, read_job
     from llm_compare.tuning.training_sets.formats import FormatKind, as_file, check_openai, lines_of
     from llm_compare.tuning.training_sets.prepared import read_prepared
 
@@ -138,8 +138,8 @@ def status_command(ctx: click.Context, job_file: Path, wait: bool, as_json: bool
     """Ask how far a job is; once it has succeeded, show how to ask the tuned model."""
     import time
 
-    from llm_compare.tuning.hosted import watch_job
-    from llm_compare.tuning.hosted_job import SUCCEEDED
+    from llm_compare.tuning.hosted.host import watch_job
+    from llm_compare.tuning.hosted.job import SUCCEEDED
 
     job, job_id, service = _begun(job_file)
     with _told_of_failures(ctx, job, job_file):
@@ -188,8 +188,8 @@ def _same(begun: HostedJob, job: HostedJob, out: Path) -> HostedJob:
 def _begun(path: Path) -> tuple[HostedJob, str, HostedTuning]:
     """Return a job that was created, its id, and the calls to where it is."""
     from llm_compare.errors import BadHostedJob
-    from llm_compare.tuning.hosted import find_host
-    from llm_compare.tuning.hosted_job import read_job
+    from llm_compare.tuning.hosted.host import find_host
+    from llm_compare.tuning.hosted.job import read_job
 
     job = read_job(path)
     if job.job_id is None:
@@ -202,13 +202,13 @@ def _begun(path: Path) -> tuple[HostedJob, str, HostedTuning]:
 
 
 def _service(job: HostedJob) -> HostedTuning:
-    from llm_compare.tuning.hosted import HostedTuning
+    from llm_compare.tuning.hosted.host import HostedTuning
 
     return HostedTuning(job.provider, job.address, is_own_server=job.is_own_server)
 
 
 def _keep(path: Path) -> Callable[[HostedJob], None]:
-    from llm_compare.tuning.hosted_job import write_job
+    from llm_compare.tuning.hosted.job import write_job
 
     return lambda job: write_job(path, job)
 

@@ -177,12 +177,8 @@ def prepare_command(
     from llm_compare.tuning.training_sets.groups import GroupUse
     from llm_compare.tuning.training_sets.held_out import HeldOut, HeldOutLevel
     from llm_compare.tuning.training_sets.labels import LabelKind, Sides
-    from llm_compare.tuning.training_sets.preparation import (
-        PrepareSettings,
-        check_folder,
-        prepare,
-        write_prepared,
-    )
+    from llm_compare.tuning.training_sets.preparation import PrepareSettings, prepare
+    from llm_compare.tuning.training_sets.prepared_writing import check_folder, write_prepared
 
     if (group_by is None) != (participants_file is None):
         raise click.UsageError("--group-by names a column of --participants; give both or neither")
@@ -330,5 +326,8 @@ def _show(manifest: Mapping[str, Any], folders: Sequence[str]) -> None:
 
 
 def _counts(of: Mapping[str, Any]) -> str:
-    people = "people unknown" if of["n_participants"] is None else f"{of['n_participants']} people"
-    return f"{of['n_answers']} answers, {of['n_comparisons']} comparisons, {people}"
+    from llm_compare.report.number_words import counted
+
+    n_people = of["n_participants"]
+    people = "people unknown" if n_people is None else "1 person" if n_people == 1 else f"{n_people} people"
+    return f"{counted(of['n_answers'], 'answer')}, {counted(of['n_comparisons'], 'comparison')}, {people}"

@@ -8,9 +8,9 @@ from llm_compare.report.blocks import Block, Figure, Section, Table
 from llm_compare.report.number_words import Record, percent, whole
 from llm_compare.tuning.report.curve_plots import matrix_plot
 from llm_compare.tuning.report.shown import (
-    AGREEMENT,
     ALL,
     INDECISION,
+    LIKELIEST,
     LOG_SCORE,
     LOST,
     Shown,
@@ -20,7 +20,7 @@ from llm_compare.tuning.report.shown import (
     words_of,
 )
 
-_LISTED = (AGREEMENT, LOG_SCORE, INDECISION, LOST)
+_LISTED = (LIKELIEST, LOG_SCORE, INDECISION, LOST)
 _FEWEST_DRAWN = 3
 """Groups, everybody not counted, from which on a picture says more than its table."""
 _WAYS = {"separate": "", "persona": ", asked as one of them"}
@@ -62,7 +62,7 @@ def _matrices(shown: Shown, rows: Sequence[Record]) -> Iterator[Block]:
         cells = {(r["trained_on"], r["as"], r["tested_on"]): r for r in own}
         caption = (
             f"Tuned on {trained_words(shown.record['training'], size)} of the row, tested on held-out "
-            "answers of the column: same answer as a random person of that group; 95 % intervals"
+            "answers of the column: how often its likeliest answer is that of people of that group; 95 % intervals"
         )
         table = Table(
             caption=caption,
@@ -70,7 +70,7 @@ def _matrices(shown: Shown, rows: Sequence[Record]) -> Iterator[Block]:
             rows=tuple(
                 (
                     _trained(*who),
-                    *(words_of(AGREEMENT, value_of(cells.get((*who, t)), AGREEMENT)) for t in tested),
+                    *(words_of(LIKELIEST, value_of(cells.get((*who, t)), LIKELIEST)) for t in tested),
                 )
                 for who in trained
             ),
@@ -81,12 +81,12 @@ def _matrices(shown: Shown, rows: Sequence[Record]) -> Iterator[Block]:
                     [
                         (
                             _trained(*who),
-                            [value_of(cells.get((*who, t)), AGREEMENT)["value"] for t in tested],
+                            [value_of(cells.get((*who, t)), LIKELIEST)["value"] for t in tested],
                         )
                         for who in trained
                     ],
                     [group_name(t) for t in tested],
-                    title="Same answer as a random person of a group, by whose answers were tuned on",
+                    title="Likeliest answer is that of people of a group, by whose answers were tuned on",
                     across="tested on",
                     upward="tuned on",
                 ),

@@ -35,20 +35,18 @@ def origins_section(shown: Shown) -> Section:
     )
     rows = [
         (
-            "People’s answers",
-            source["kind"],
+            f"People’s answers ({source['kind']})",
             f"{counted(training['n_answers'], 'answer')} of {who} to "
             f"{counted(training['n_comparisons'], 'comparison')} to train on. {sentence(source['words'])}".strip(),
         ),
         (
             "Base",
-            "model",
             f"{base['name']}, {counted(base['n_parameters'], 'parameter')}, from {base['source']}"
             if base["n_parameters"] is not None
             else f"{base['name']}, from {base['source']}",
         ),
-        ("Held out", "of the same people’s study", _held_out(training["held_out"])),
-        ("Measured on", "of the same people’s study", sentence(tested) or "Nothing."),
+        ("Held out", _held_out(training["held_out"])),
+        ("Measured on", sentence(tested) or "Nothing."),
     ]
     return Section(
         heading="What this is",
@@ -57,12 +55,7 @@ def origins_section(shown: Shown) -> Section:
             "only their majority. This page holds the tuned model against held-out answers of people, beside "
             "the untuned base, an attribute-based model of a few numbers, and what people reach among "
             "themselves.",
-            Table(
-                caption="What went in",
-                head=("Input", "Origin", "In words"),
-                rows=tuple(rows),
-                is_words=True,
-            ),
+            Points(sentences=tuple(f"{what}: {words}" for what, words in rows)),
             "What is held out was set apart before any training set was drawn, comparisons together with "
             "their mirrored twins and people with all their answers. No training set holds an answer that is "
             "measured on here.",

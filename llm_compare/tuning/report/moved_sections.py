@@ -12,7 +12,7 @@ from llm_compare.report.blocks import Block, Figure, Points, Section, Table
 from llm_compare.report.closeness_sections import PERCENT
 from llm_compare.report.number_words import Record, counted, plain, points, share, whole
 from llm_compare.tuning.report.moved_words import distractor_words, prompt_words, study_words, text_words
-from llm_compare.tuning.report.shown import AGREEMENT, Shown, change_of, number_of, words_of
+from llm_compare.tuning.report.shown import LIKELIEST, Shown, change_of, number_of, words_of
 
 _BEFORE, _AFTER = "before tuning", "after tuning"
 _SIDES = (("before", _BEFORE), ("after", _AFTER))
@@ -111,16 +111,16 @@ def _studies(shown: Shown, rows: Sequence[Record]) -> Iterator[Block]:
             f"{counted(row['n_comparisons'], 'comparison')}."
         )
         yield Points(sentences=study_words(shown, row))
-    known = [r for r in rows if number_of(r["after"], AGREEMENT)["value"] is not None]
+    known = [r for r in rows if number_of(r["after"], LIKELIEST)["value"] is not None]
     if known:
         yield Figure(
             picture=_dots(
                 [
-                    Row(group=row["title"], condition=words, measured=row[key][AGREEMENT])
+                    Row(group=row["title"], condition=words, measured=row[key][LIKELIEST])
                     for row in known
                     for key, words in _SIDES
                 ],
-                "Same answer as a random person of the other study",
+                "Likeliest answer is that of the other study’s people",
                 PERCENT,
             ),
             table=_measures_table(shown, known, [r["title"] for r in known], "All measures in other studies"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from llm_compare.report.model_tables import sentence
 from llm_compare.report.number_words import Record, counted, plain, points, share
-from llm_compare.tuning.report.shown import AGREEMENT, AS_TUNED, INDECISION, Shown, bare, number_of, words_of
+from llm_compare.tuning.report.shown import AS_TUNED, INDECISION, LIKELIEST, Shown, bare, number_of, words_of
 from llm_compare.tuning.report.verdicts import Verdict, is_moved, verdict
 
 _FEW_BITS = 0.005
@@ -22,7 +22,7 @@ def distractor_words(row: Record) -> str:
     if row["difference"]["value"] is None:
         return f"{text}; the difference is {points(row['difference'])}."
     if not is_moved(row["difference"]):
-        return f"{text}: a difference is not told ({_points(row['difference'])})."
+        return f"{text}: the difference may be chance ({_points(row['difference'])})."
     verb = "more" if row["difference"]["value"] > 0 else "less"
     return f"{text}: it counts {verb} than before, by {_points(row['difference'])}."
 
@@ -46,12 +46,12 @@ def prompt_words(row: Record) -> str:
         f"Prompt “{row['words']}”: the model answers the same before and after tuning in "
         f"{share(row['same_before_after'])} of cases"
     )
-    before, after = number_of(row["before"], AGREEMENT), number_of(row["after"], AGREEMENT)
+    before, after = number_of(row["before"], LIKELIEST), number_of(row["after"], LIKELIEST)
     if before["value"] is None or after["value"] is None:
         return f"{text}."
     return (
-        f"{text}, and gives a random person’s answer in {bare(share(after))} of cases after, "
-        f"{bare(share(before))} before ({_points(number_of(row['difference'], AGREEMENT))})."
+        f"{text}, and its likeliest answer is that of people in {bare(share(after))} of cases after, "
+        f"{bare(share(before))} before ({_points(number_of(row['difference'], LIKELIEST))})."
     )
 
 

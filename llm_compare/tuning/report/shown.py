@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from llm_compare.report.number_words import Record, change, points, share, size
 
 TUNED, WEIGHTS, CONSTANT, PEOPLE = "tuned", "weights", "constant", "people"
-AGREEMENT, LIKELIEST, LOG_SCORE = "person", "likeliest", "log_score"
+AGREEMENT, LIKELIEST, LOG_SCORE, DISTANCE = "person", "likeliest", "log_score", "distance"
 INDECISION, KNOWS_WHERE = "indecision", "indecision_auc"
 SIDES, LOST = "sides", "lost_by_exchange"
 RESPONDENT_WORDS: Mapping[str, str] = {

@@ -118,7 +118,7 @@ def _worse(shown: Shown) -> Iterator[str]:
         yield (
             "Nothing that was measured is shown to be worse after tuning. That is no proof that nothing is."
             if is_tested
-            else "Whether anything is worse after tuning is not told: no difference from the base has an interval."
+            else "Whether anything is worse after tuning cannot be told: no difference has an interval."
         )
 
 
@@ -139,7 +139,7 @@ def _foretold(shown: Shown, test: Record, before: Record | None, after: Record) 
         moved = (
             f": {which.value}, by {_size_of(key, change)}"
             if which is not Verdict.OPEN
-            else "; a difference is not told"
+            else "; the difference may be chance"
             if was
             else ""
         )
@@ -148,7 +148,7 @@ def _foretold(shown: Shown, test: Record, before: Record | None, after: Record) 
         unknown = words_of(LOG_SCORE, value_of(after, LOG_SCORE))
         yield f"How well the tuned model foretells people’s answers is {unknown}."
         return
-    yield f"Tested on {test['words']}, of the model tuned on {of_whom}: {'; '.join(said)}."
+    yield f"Tuned on {of_whom}, and tested on {test['words']}: {'; '.join(said)}."
 
 
 def _agreement(shown: Shown, test: Record, before: Record | None, after: Record) -> Iterator[str]:
@@ -182,9 +182,9 @@ def _gained(shown: Shown, after: Record, before: Record | None) -> str:
         return ""
     change = number_of(shown.difference(after, BASE), AGREEMENT)
     if change["value"] is None or change["low"] is None:
-        return " Whether it differs from before is not told: there is no interval."
+        return " Whether it differs from before cannot be told: there is no interval."
     if not is_moved(change):
-        return f" A difference from before is not told: {change_of(AGREEMENT, change)}."
+        return f" The difference from before may be chance: {change_of(AGREEMENT, change)}."
     return f" That is {change_of(AGREEMENT, change)} against before."
 
 
@@ -210,7 +210,7 @@ def _beside_weights(shown: Shown, after: Record) -> Iterator[str]:
         f"the attribute-based model’s with {bare(words_of(LOG_SCORE, theirs))} (nearer to 0 is better)"
     )
     if not is_moved(change):
-        yield f"{text}: which of the two is better is not told."
+        yield f"{text}: which of the two is better cannot be told."
         return
     which = "the tuned model" if change["value"] > 0 else "the attribute-based model"
     yield f"{text}: {which} is better, by {_size_of(LOG_SCORE, change)}."
@@ -231,7 +231,7 @@ def _indecision(shown: Shown, test: Record, before: Record | None, after: Record
     words = {
         Verdict.BETTER: ": nearer to people than before",
         Verdict.WORSE: ": farther from people than before",
-        Verdict.OPEN: ": a move toward people is not told" if was and of_people else "",
+        Verdict.OPEN: "; whether it moved toward people cannot be told" if was and of_people else "",
     }[verdict("as people", change, before=then["value"], people=theirs)]
     yield f"It is undecided in {told(INDECISION, now)} of its answers{was}{of_people}{words}."
 
@@ -244,13 +244,15 @@ def _sides(shown: Shown, before: Record | None, after: Record) -> Iterator[str]:
     changes = shown.difference(after, BASE)
     text = f"With the sides exchanged it gives the same answer in {told(SIDES, now)}"
     if then["value"] is not None:
-        open_ = "" if is_moved(number_of(changes, SIDES)) else "; a difference is not told"
+        open_ = "" if is_moved(number_of(changes, SIDES)) else "; the difference may be chance"
         text += f", before in {bare(words_of(SIDES, then))}{open_}"
     yield f"{text}. Who answers in shares gives the same answer less often, whatever the sides."
     lost, had_lost = value_of(after, LOST), value_of(before, LOST)
     if lost["value"] is not None:
         told_before = "" if had_lost["value"] is None else f", before {bare(words_of(LOST, had_lost))}"
-        open_ = "" if is_moved(number_of(changes, LOST)) or not told_before else "; a difference is not told"
+        open_ = (
+            "" if is_moved(number_of(changes, LOST)) or not told_before else "; the difference may be chance"
+        )
         yield (
             "Beyond the spread of its own answers, exchanging the sides costs "
             f"{told(LOST, lost)}{told_before}{open_}; 0 would be that sides do not matter."
@@ -287,7 +289,7 @@ def _learning(shown: Shown, test: Record) -> Iterator[str]:
             continue
         which = verdict("more", change)
         claim = (
-            f"whether more answers help is not told, {change_of(key, change)}"
+            f"whether more answers help cannot be told, {change_of(key, change)}"
             if which is Verdict.OPEN
             else f"more answers {'help' if which is Verdict.BETTER else 'hurt'}, by {_size_of(key, change)}"
         )

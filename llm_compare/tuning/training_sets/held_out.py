@@ -47,9 +47,9 @@ class TestSet(StrEnum):
 
 _WHOEVER = "comparisons that no training answer is about; who answered is not known"
 _WORDS: Mapping[TestSet, str] = {
-    TestSet.COMPARISONS: "people whose other answers are trained on, on comparisons that nobody's are",
-    TestSet.PARTICIPANTS: "people none of whose answers is trained on, on comparisons that others' are",
-    TestSet.BOTH: "people none of whose answers is trained on, on comparisons that nobody's are",
+    TestSet.COMPARISONS: "new comparisons, answered by people whose other answers were trained on",
+    TestSet.PARTICIPANTS: "comparisons that were trained on, answered by people who were not",
+    TestSet.BOTH: "new comparisons, answered by people none of whose answers was trained on",
     TestSet.LEVELS: "comparisons with levels that no training comparison has",
 }
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from llm_compare.tuning.training_sets.held_out import HeldOut
-from llm_compare.tuning.training_sets.preparation import PrepareSettings, prepare, write_prepared
+from llm_compare.tuning.training_sets.preparation import PrepareSettings, prepare
+from llm_compare.tuning.training_sets.prepared_writing import write_prepared
 from survey.answers import Answer, AnswerSet, Choice, RespondentKind
 from survey.design import design_hash
 from survey.design_file import EXAMPLES

@@ -23,7 +23,8 @@ from llm_compare.tuning.report.page import render
 from llm_compare.tuning.report.tuning_file import document_text
 from llm_compare.tuning.training_sets.groups import GroupUse, group_by_column
 from llm_compare.tuning.training_sets.held_out import HeldOut
-from llm_compare.tuning.training_sets.preparation import PrepareSettings, prepare, write_prepared
+from llm_compare.tuning.training_sets.preparation import PrepareSettings, prepare
+from llm_compare.tuning.training_sets.prepared_writing import write_prepared
 from survey.answers_file import answer_columns
 from survey.cli import run
 from survey.columns import write_csv

@@ -50,8 +50,8 @@ TUNED = {
     "lost_by_exchange": 0.06,
 }
 TESTS = (
-    ("comparisons", "people whose other answers are trained on, on comparisons that nobody's are"),
-    ("both", "people none of whose answers is trained on, on comparisons that nobody's are"),
+    ("comparisons", "new comparisons, answered by people whose other answers were trained on"),
+    ("both", "new comparisons, answered by people none of whose answers was trained on"),
 )
 NONE: dict[str, Any] = {
     "value": None,

@@ -113,7 +113,7 @@ def test_unknown_numbers_elsewhere_show_their_reason(record):
 
 
 def test_three_groups_are_a_picture_and_two_a_table(record):
-    title = "Same answer as a random person of a group"
+    title = "Likeliest answer is that of people of a group"
     assert f"<figcaption>{title}" in render(record, source=None)
     record["groups"] = [r for r in record["groups"] if "others" not in (r["trained_on"], r["tested_on"])]
     page = render(record, source=None)

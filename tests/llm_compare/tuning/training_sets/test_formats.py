@@ -28,7 +28,8 @@ from llm_compare.tuning.training_sets.formats import (
 )
 from llm_compare.tuning.training_sets.held_out import HeldOut
 from llm_compare.tuning.training_sets.labels import LabelKind, Sides, examples_of
-from llm_compare.tuning.training_sets.preparation import PrepareSettings, prepare, write_prepared
+from llm_compare.tuning.training_sets.preparation import PrepareSettings, prepare
+from llm_compare.tuning.training_sets.prepared_writing import write_prepared
 from llm_compare.tuning.training_sets.training_file import TrainingSet
 from survey.answers import Answer, AnswerSet, Choice, RespondentKind
 from survey.design import design_hash, make_profile

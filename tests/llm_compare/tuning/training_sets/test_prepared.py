@@ -12,8 +12,9 @@ from llm_compare.prompting.variant import Variant
 from llm_compare.tuning.training_sets.groups import GroupUse, group_by_class, group_by_column
 from llm_compare.tuning.training_sets.held_out import HeldOut, TestSet
 from llm_compare.tuning.training_sets.labels import LabelKind, Sides
-from llm_compare.tuning.training_sets.preparation import PrepareSettings, prepare, write_prepared
+from llm_compare.tuning.training_sets.preparation import PrepareSettings, prepare
 from llm_compare.tuning.training_sets.prepared import read_prepared
+from llm_compare.tuning.training_sets.prepared_writing import write_prepared
 from llm_compare.tuning.training_sets.training_file import answers_of
 from survey.answers import Role
 from survey.design_file import EXAMPLES
@@ -270,13 +271,13 @@ def test_changed_files_are_refused_when_they_are_read(written):
 
 
 def test_a_stopped_preparation_can_be_made_again(written, study, crowd, tmp_path, monkeypatch):
-    from llm_compare.tuning.training_sets import preparation
+    from llm_compare.tuning.training_sets import prepared_writing
 
     def stopped(*given):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(preparation, "_write_answers", stopped)
+        patch.setattr(prepared_writing, "_write_answers", stopped)
         with pytest.raises(KeyboardInterrupt):
             written()
     with pytest.raises(BadTrainingSet, match="not written to the end"):

@@ -15,7 +15,7 @@ from typing import Any
 from llm_compare.asking.client import missing_keys, quiet_litellm, without_secrets
 from llm_compare.errors import CannotTune, MissingKey, ProviderFailed, UnknownModel
 from llm_compare.replies.store import LONGEST_MESSAGE
-from llm_compare.tuning.hosted_job import HostedJob, HostedProvider, JobState
+from llm_compare.tuning.hosted.job import HostedJob, HostedProvider, JobState
 
 _OPENAI_ADDRESS = "https://api.openai.com/v1"
 _TIMEOUT_SECONDS = 120.0

@@ -17,11 +17,12 @@ import pytest
 
 from llm_compare.errors import BadHostedJob, MissingKey, ProviderFailed, UnknownModel
 from llm_compare.prompting.variant import AnswerFormat, Marks, Variant
-from llm_compare.tuning.hosted import HostedTuning, find_host, start_job, watch_job
-from llm_compare.tuning.hosted_job import HostedJob, HostedProvider, read_job, write_job
+from llm_compare.tuning.hosted.host import HostedTuning, find_host, start_job, watch_job
+from llm_compare.tuning.hosted.job import HostedJob, HostedProvider, read_job, write_job
 from llm_compare.tuning.training_sets.formats import FormatKind, as_file, lines_of
 from llm_compare.tuning.training_sets.held_out import HeldOut
-from llm_compare.tuning.training_sets.preparation import PrepareSettings, prepare, write_prepared
+from llm_compare.tuning.training_sets.preparation import PrepareSettings, prepare
+from llm_compare.tuning.training_sets.prepared_writing import write_prepared
 from survey.answers import Answer, AnswerSet, Choice, RespondentKind
 from survey.cli import run
 from survey.design import design_hash
