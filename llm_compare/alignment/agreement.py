@@ -121,7 +121,8 @@ def agreement(
             value=None, reason=f"fewer than {fewest_pairs} pairs of people answered the same comparison"
         )
         person = against_person = among = to_minus_among = kappa_people = beyond = few
-    people_halves, model_halves = _modal_halves(cells, model, n_splits=n_splits, seed=resampling.seed)
+    n_halvings = n_splits if people.n_pairs >= fewest_pairs else 0
+    people_halves, model_halves = _modal_halves(cells, model, n_splits=n_halvings, seed=resampling.seed)
     return Agreement(
         answers_with_majority=BesidePeople(model=answers, people=person, difference=against_person),
         modal_with_majority=ModalAgreement(

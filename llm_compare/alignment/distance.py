@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from llm_compare.alignment.cells import Tally, cells_of_people, cells_of_replies, mean_over
+from llm_compare.alignment.cells import FEWEST_PAIRS, Tally, cells_of_people, cells_of_replies, mean_over
 from llm_compare.alignment.choices import Array, Pairing
 from llm_compare.alignment.halves import OverSplits, halvings, over_splits
 from llm_compare.alignment.resampling import Measured, Resampling, Weighted, measured_each
@@ -137,7 +137,9 @@ def distance(pairing: Pairing, resampling: Resampling, *, n_splits: int = 200) -
 
     among_people: list[list[float]] = []
     of_model: list[list[float]] = []
-    for first in halvings(cells, n_splits=n_splits, seed=resampling.seed):
+    # Halves that met in a handful of comparisons would only look like a ceiling.
+    n_halvings = n_splits if cells.once.n_pairs >= FEWEST_PAIRS else 0
+    for first in halvings(cells, n_splits=n_halvings, seed=resampling.seed):
         one, other = (cells.tally(half.astype(float)) for half in (first, ~first))
         between = [from_people(*pair, corrected=True) for pair in ((one, other), (other, one))]
         by_model = [from_people(replies.once, half, corrected=has_replies) for half in (one, other)]

@@ -73,7 +73,7 @@ def plain(value: float | None, digits: int = 2) -> str:
 def over_splits(halves: Record, form: Callable[[float | None], str] = plain) -> str:
     """Return a number that was measured on many halvings of the people, with its range over them."""
     if halves["mean"] is None:
-        return Reason("not known: no comparison was answered by several people")
+        return Reason("not known: too few people answered the same comparisons")
     if halves["low"] is None or halves["high"] is None:
         return form(halves["mean"])
     ends = (form(halves[end]).removesuffix(f"{NARROW}%") for end in ("low", "high"))

@@ -177,12 +177,20 @@ def test_a_model_with_one_reply_each_is_not_corrected_for_chance_in_replies_and_
 
 def test_ceiling_and_model_are_measured_on_the_same_comparisons(make_pairing):
     # Comparison 0 has one reply, so only comparison 1, on which people are of one mind, has a corrected distance.
-    people = (np.repeat([0, 1], 4), [0, 1, 2, 3] * 2, [0, 1, 0, 1, 2, 2, 2, 2])
+    people = (np.repeat([0, 1], 12), [*range(12)] * 2, [*[0, 1] * 6, *[2] * 12])
     found = distance(make_pairing(people, ([0, 1, 1], [0, 2, 2])), FEW, n_splits=8)
 
     assert found.n_comparisons_squared == 1
     halves = found.squared.people_halves
     assert (halves.mean, halves.low, halves.high) == (0, 0, 0)
+
+
+def test_halves_that_meet_in_a_handful_of_comparisons_are_no_ceiling(make_pairing):
+    found = distance(make_pairing(([0] * 4, range(4), [0, 1, 0, 1]), ([0], [0])), FEW, n_splits=4)
+
+    assert found.total_variation.model.value == pytest.approx(0.5)
+    assert found.total_variation.people_halves.mean is None
+    assert found.brier.model_halves.mean is None
 
 
 def test_without_two_people_on_a_comparison_there_is_no_corrected_distance_and_no_ceiling(make_pairing):
