@@ -47,8 +47,9 @@ words: $(VENV)/.installed-dev ## find our own words on the pages, update and com
 	$(BIN)/pybabel -q update -i var/words.pot -d survey/web/translations --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -w 100
 	$(BIN)/pybabel -q compile -d survey/web/translations
 
-constraints: $(VENV)/.installed-dev ## pin what is installed now
-	(head -n 1 constraints.txt; $(BIN)/pip freeze --exclude-editable) > constraints.new
+# Without the build's name (torch==2.13.0+cpu): each machine has its own.
+constraints: $(VENV)/.installed-tune ## pin what is installed now
+	(head -n 1 constraints.txt; $(BIN)/pip freeze --exclude-editable | sed 's/+[a-z0-9.]*$$//') > constraints.new
 	mv constraints.new constraints.txt
 
 clean: ## remove the virtual environment and caches; data under var/ stays

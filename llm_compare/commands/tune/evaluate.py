@@ -144,6 +144,7 @@ def evaluate_command(
     from llm_compare.tuning.models.local_model import Loading, load_model
     from llm_compare.tuning.report.page import render
     from llm_compare.tuning.report.tuning_file import write_tuning
+    from llm_compare.tuning.training.adapter_manifest import libraries
     from llm_compare.tuning.training_sets.held_out import TestSet
     from llm_compare.tuning.training_sets.prepared import MANIFEST, read_prepared
 
@@ -186,7 +187,15 @@ def evaluate_command(
                     for what, path in zip(("design", "answers"), pair, strict=True)
                 }
                 | {f"text {i}": path for i, path in enumerate(texts, start=1)},
-                _manifest_settings(settings, batch=batch, device=str(model.device.type), dtype=model.dtype),
+                _manifest_settings(settings)
+                | {
+                    "batch": batch,
+                    "device": str(model.device.type),
+                    "dtype": model.dtype,
+                    "threads": threads,
+                    "chat_template": chat_template,
+                    "local_libraries": dict(libraries()),
+                },
             ),
             say=line,
         )
@@ -216,9 +225,7 @@ def _other(design: Path, answers: Path) -> OtherStudy:
     return OtherStudy(design=read, answers=read_answers(answers, read.attributes))
 
 
-def _manifest_settings(
-    settings: EvaluationSettings, *, batch: int, device: str, dtype: str
-) -> dict[str, object]:
+def _manifest_settings(settings: EvaluationSettings) -> dict[str, object]:
     return {
         "tests": [test.value for test in settings.tests],
         "comparisons": settings.n_comparisons,
@@ -227,9 +234,6 @@ def _manifest_settings(
         "seed": settings.seed,
         "people_source": settings.people_source,
         "distractors": [a.label for a in settings.distractors],
-        "batch": batch,
-        "device": device,
-        "dtype": dtype,
     }
 
 

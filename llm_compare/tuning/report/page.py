@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from llm_compare.report.blocks import Page
 from llm_compare.report.model_tables import sentence
-from llm_compare.report.number_words import Record, counted
+from llm_compare.report.number_words import Record
 from llm_compare.report.report import page_text
 from llm_compare.tuning.report.curve_sections import curve_section
 from llm_compare.tuning.report.detail_sections import detail_sections
 from llm_compare.tuning.report.group_sections import groups_section
 from llm_compare.tuning.report.method_sections import methods_section, origins_section, summary_section
 from llm_compare.tuning.report.moved_sections import moved_section
-from llm_compare.tuning.report.shown import TOY_PARAMETERS, Shown
+from llm_compare.tuning.report.shown import TOY_PARAMETERS, Shown, trained_words
 
 
 def render(record: Record, *, source: tuple[str, str] | None) -> str:
@@ -30,9 +30,8 @@ def render(record: Record, *, source: tuple[str, str] | None) -> str:
         Page(
             title="Tuned toward people",
             lead=(
-                f"{sentence(study['title'])} {base['name']} tuned on up to "
-                f"{counted(training['n_answers'], 'answer')} of people to study {study['slug']}, and held "
-                "against answers that it never saw."
+                f"{sentence(study['title'])} {base['name']} tuned on "
+                f"{_up_to(training)} of study {study['slug']}, and held against people’s answers that it never saw."
             ),
             tags=_tags(record),
             sections=(
@@ -54,3 +53,8 @@ def _tags(record: Record) -> tuple[str, ...]:
     n_parameters = record["base"]["n_parameters"]
     is_toy = n_parameters is not None and n_parameters < TOY_PARAMETERS
     return (people, "toy model" if is_toy else "model")
+
+
+def _up_to(training: Record) -> str:
+    largest = max(training["sizes"], default=0)
+    return f"up to {trained_words(training, largest)}" if largest else "nothing"

@@ -133,3 +133,8 @@ def test_settings_that_differ_between_adapters_are_not_called_alike(record):
 
 def test_a_held_out_level_is_named(pages):
     assert "every comparison with age=old" in pages["full"]
+
+
+def test_the_page_opens_with_the_largest_set_that_was_tuned_on_not_with_all_there_was(record):
+    record["training"]["n_answers"] = 3385
+    assert "tuned on up to 256 answers of study kidney-8" in render(record, source=None)
