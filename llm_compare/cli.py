@@ -8,11 +8,14 @@ from llm_compare.commands.align import align_command
 from llm_compare.commands.answers import answers_command
 from llm_compare.commands.ask import ask
 from llm_compare.commands.choose_one import choose_one_command
+from llm_compare.commands.compare_suggestions import compare_suggestions_command
 from llm_compare.commands.fairness import fairness_command
 from llm_compare.commands.people_task import people_task_command
 from llm_compare.commands.problems import problems_command
+from llm_compare.commands.propose import propose_command
 from llm_compare.commands.rank_all import rank_all_command
 from llm_compare.commands.report import report_command
+from llm_compare.commands.suggest import suggest_command
 from llm_compare.commands.take import take_command
 from llm_compare.commands.tune.group import group as tune
 from llm_compare.commands.viability import viability_command
@@ -30,6 +33,9 @@ for command in (
     answers_command,
     report_command,
     take_command,
+    suggest_command,
+    propose_command,
+    compare_suggestions_command,
     problems_command,
     viability_command,
     choose_one_command,

@@ -10,24 +10,21 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from survey.allocation_task import ChooseOne
 from survey.answers import Role
 from survey.answers_file import read_answers
+from survey.bundle_attributes import attribute_problems, files_about_attributes
+from survey.bundle_coding import coding_problems
+from survey.bundle_rows import Cells, Key, key_of, named, orphans, repeated
 from survey.bundle_source import MANIFEST, BundleSource, open_bundle, read_manifest
 from survey.design import StudyDesign, design_hash
 from survey.design_file import parse_design
 from survey.errors import BadAnswers, BadDesign
 
-Cells: TypeAlias = dict[str, str]
-Key: TypeAlias = tuple[str, ...]
-"""Respondent, wave and position (and revision) as written."""
-
-_MOST_NAMED = 5
 _CHUNK = 1024 * 1024
 # Read by a check below, so they have to be there even if the manifest does not list them.
 _NEEDED = (
@@ -117,10 +114,10 @@ def _content_problems(source: BundleSource, manifest: Mapping[str, Any]) -> list
     except BadDesign as error:
         return [str(error)]
     needed = [name for name in _NEEDED if name.endswith(".csv")]
-    if design.choose_one is not None:
-        if CHOOSE_ONE not in source.sizes:
-            return [f"{CHOOSE_ONE}: is missing"]
-        needed.append(CHOOSE_ONE)
+    needed += [CHOOSE_ONE] if design.choose_one is not None else []
+    needed += files_about_attributes(design, source.sizes)
+    if missing := [name for name in needed if name not in source.sizes]:
+        return [f"{name}: is missing" for name in missing]
     problems = [*_design_problems(design, manifest), *_header_problems(source, needed)]
     if problems:
         return problems
@@ -131,6 +128,8 @@ def _content_problems(source: BundleSource, manifest: Mapping[str, Any]) -> list
     problems += _answer_problems(tables)
     if design.choose_one is not None:
         problems += _choice_problems(tables, design.choose_one)
+    problems += attribute_problems(tables, design)
+    problems += coding_problems(tables)
     return problems
 
 
@@ -215,8 +214,7 @@ def _key_problems(tables: Mapping[str, list[Cells]]) -> Iterator[str]:
         "statements.csv": (*people, "section", "question", "attempt"),
     }
     for name, columns in keys.items():
-        counts = Counter(_key(row, columns) for row in tables[name])
-        yield from _named(name, "stands more than once", (key for key, n in counts.items() if n > 1))
+        yield from repeated(tables, name, columns)
     refers = (
         ("presentations.csv", "participants.csv", people, "has no participant"),
         ("statements.csv", "participants.csv", people, "has no participant"),
@@ -227,76 +225,59 @@ def _key_problems(tables: Mapping[str, list[Cells]]) -> Iterator[str]:
         ("follow_ups.csv", "revisions.csv", (*place, "revision"), "has no answer"),
     )
     for name, other, columns, words in refers:
-        there = {_key(row, columns) for row in tables[other]}
-        # Events of the study as a whole are nobody's.
-        missing = (_key(row, columns) for row in tables[name] if row["respondent"])
-        yield from _named(name, words, (key for key in missing if key not in there))
+        yield from orphans(tables, name, other, columns, words)
 
 
 def _answer_problems(tables: Mapping[str, list[Cells]]) -> Iterator[str]:
     """Compare answers with what was shown and with what was stored."""
     place = ("respondent", "wave", "position")
-    shown = {_key(row, place): row for row in tables["presentations.csv"]}
-    answers = {_key(row, place): row for row in tables["answers.csv"]}
+    shown = {key_of(row, place): row for row in tables["presentations.csv"]}
+    answers = {key_of(row, place): row for row in tables["answers.csv"]}
     for column in _SAME_IN_ANSWERS:
         other = (key for key, row in answers.items() if key in shown and shown[key][column] != row[column])
-        yield from _named("answers.csv", f"has another '{column}' than in presentations.csv", other)
+        yield from named("answers.csv", f"has another '{column}' than in presentations.csv", other)
     answered = (
         key for key, row in shown.items() if row["answered"] != "0" and row["role"] != Role.PRACTICE.value
     )
-    yield from _named(
+    yield from named(
         "presentations.csv",
         "is answered and not among the answers",
         (key for key in answered if key not in answers),
     )
     revisions: dict[Key, list[Cells]] = {}
     for row in tables["revisions.csv"]:
-        revisions.setdefault(_key(row, place), []).append(row)
+        revisions.setdefault(key_of(row, place), []).append(row)
     incomplete = (
         key
         for key, row in shown.items()
         if [r["revision"] for r in revisions.get(key, [])]
         != [str(n + 1) for n in range(int(row["answered"]))]
     )
-    yield from _named("revisions.csv", "does not have every answer that was stored", incomplete)
+    yield from named("revisions.csv", "does not have every answer that was stored", incomplete)
     another = (
         key
         for key, rows in revisions.items()
         if key in shown and [r["choice"] for r in rows if r["counts"] == "yes"] != [shown[key]["choice"]]
     )
-    yield from _named("revisions.csv", "has another answer that counts than presentations.csv", another)
+    yield from named("revisions.csv", "has another answer that counts than presentations.csv", another)
 
 
 def _choice_problems(tables: Mapping[str, list[Cells]], asked: ChooseOne) -> Iterator[str]:
     """Compare choices of one of many with the problems of the design."""
     rows = tables[CHOOSE_ONE]
     place = ("respondent", "wave", "position")
-    counts = Counter(_key(row, (*place, "revision")) for row in rows)
-    yield from _named(CHOOSE_ONE, "stands more than once", (key for key, n in counts.items() if n > 1))
-    people = {_key(row, ("respondent", "wave")) for row in tables["participants.csv"]}
-    alone = (_key(row, place) for row in rows if _key(row, ("respondent", "wave")) not in people)
-    yield from _named(CHOOSE_ONE, "has no participant", alone)
+    yield from repeated(tables, CHOOSE_ONE, (*place, "revision"))
+    yield from orphans(tables, CHOOSE_ONE, "participants.csv", ("respondent", "wave"), "has no participant")
     ids = {problem.name: sorted(problem.ids) for problem in asked.problems}
     other = (
-        _key(row, place)
+        key_of(row, place)
         for row in rows
         if sorted(map(int, row["row_order"].split(";"))) != ids.get(row["problem"])
     )
-    yield from _named(CHOOSE_ONE, "shows other candidates than the design", other)
+    yield from named(CHOOSE_ONE, "shows other candidates than the design", other)
     nobody = (
-        _key(row, place) for row in rows if row["chosen"] and row["chosen"] not in row["row_order"].split(";")
+        key_of(row, place)
+        for row in rows
+        if row["chosen"] and row["chosen"] not in row["row_order"].split(";")
     )
-    yield from _named(CHOOSE_ONE, "chooses somebody who was not shown", nobody)
-
-
-def _key(row: Cells, columns: Iterable[str]) -> Key:
-    return tuple(row[column] for column in columns)
-
-
-def _named(name: str, words: str, keys: Iterable[Key]) -> Iterator[str]:
-    """Yield one sentence that names the first few."""
-    found = sorted(set(keys))
-    if found:
-        named = ", ".join("/".join(key) for key in found[:_MOST_NAMED])
-        more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
-        yield f"{name}: {named}{more} {words}"
+    yield from named(CHOOSE_ONE, "chooses somebody who was not shown", nobody)

@@ -27,6 +27,11 @@ _NOTES = (
     "forms may tell who somebody is, alone or together.",
     "Participants who had their data erased are in no file; the manifest says how many they are.",
 )
+_OWN_PAGES = {"choose_one", "attribute_pages", "suggestions"}
+_OWN_PAGES_NOTE = (
+    "Problems of choosing one of many and pages about attributes are counted by themselves: 'position' there is "
+    "not that of a comparison. Suggestions and codes belong together where 'suggestion' is equal."
+)
 PARQUET_NOTE = (
     "Each CSV file stands beside a Parquet file with the same rows and columns: whole numbers as int64, numbers as "
     "float64, times as UTC timestamps, yes/no as booleans, everything else as text; empty cells are null."
@@ -45,7 +50,11 @@ def codebook_of(design: StudyDesign, files: Sequence[DataFile[Any]], *, parquet:
             "source": design.source,
             "design_hash": design_hash(design),
         },
-        "notes": [*_NOTES, *([PARQUET_NOTE] if parquet else [])],
+        "notes": [
+            *_NOTES,
+            *([_OWN_PAGES_NOTE] if _OWN_PAGES & {file.name for file in files} else []),
+            *([PARQUET_NOTE] if parquet else []),
+        ],
         "files": [_file(data_file, parquet=parquet) for data_file in files],
         "questions": _questions(design),
         "words": words_of(design),

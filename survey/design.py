@@ -17,10 +17,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from survey.acceptability import Acceptability
 from survey.allocation_task import ChooseOne
-from survey.errors import BadProfile
+from survey.errors import BadProfile, NoComparisons
 from survey.participation import EndingPage, Exclusions, Quotas, Recruitment, Waves
 from survey.questionnaire import Comprehension, FormQuestion, Option
+from survey.suggestions import SuggestionsAsked
 
 Value: TypeAlias = str | int | float
 """A level's name (categorical attribute) or a number in the attribute's unit (numeric attribute)."""
@@ -342,6 +344,28 @@ class Translation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeOrigin:
+    """Where an attribute of the design came from: the category that people's suggestions were coded into."""
+
+    attribute: str
+    """Its name."""
+    study: str
+    """Slug and version of the study whose suggestions were coded, e.g. ``kidney-attributes 1``."""
+    coding_sha256: str
+    """Of the coding file, with its codes as they were then."""
+    category: str
+    """Its name; of several that make one attribute, their names with ``, `` between them."""
+    mentions: int
+    """Suggestions with this category, or with one of them."""
+    asked: int
+    """People who were asked."""
+    for_people: int
+    """Of them, those who said that it should count."""
+    against_people: int
+    """Those who said that it should not. Somebody may say both of one category."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
     """What a respondent reads around the comparisons."""
 
@@ -392,6 +416,12 @@ class StudyDesign:
     comprehension: Comprehension | None = field(default=None, metadata=_LATER)
     choose_one: ChooseOne | None = field(default=None, metadata=_LATER)
     """Problems with more than two candidates, after the comparisons; None: there are none."""
+    suggestions: SuggestionsAsked | None = field(default=None, metadata=_LATER)
+    """Open questions about which attributes should count, before the comparisons; None: they are not asked."""
+    acceptability: Acceptability | None = field(default=None, metadata=_LATER)
+    """Attributes to rate and rank, before the comparisons; None: there are none."""
+    origins: tuple[AttributeOrigin, ...] = field(default=(), metadata=_LATER)
+    """Where attributes came from, as far as the design says so."""
     screener: tuple[FormQuestion, ...] = field(default=(), metadata=_LATER)
     demographics: tuple[FormQuestion, ...] = field(default=(), metadata=_LATER)
     recruitment: Recruitment = field(default=Recruitment(), metadata=_LATER)
@@ -407,6 +437,11 @@ class StudyDesign:
     def languages(self) -> tuple[str, ...]:
         """Every language the study can be taken in; the design's own first."""
         return (self.language, *(t.language for t in self.translations))
+
+    @property
+    def compares(self) -> bool:
+        """Whether comparisons are asked. A study may ask for attributes alone, and has none of its own then."""
+        return self.comparisons_per_respondent > 0
 
     def attribute(self, name: str) -> Attribute:
         """Return the attribute called ``name``."""
@@ -434,6 +469,8 @@ class StudyDesign:
 
     def profiles(self) -> tuple[Profile, ...] | None:
         """Return every profile of the study, or None where they are too many to list."""
+        if not self.compares:
+            return ()
         if self.profile_kind is ProfileKind.LIST:
             return tuple(listed.profile for listed in self.listed_profiles)
         if prod(a.value_count for a in self.attributes) > LISTABLE:
@@ -446,6 +483,8 @@ class StudyDesign:
 
     def comparisons(self) -> tuple[Comparison, ...] | None:
         """Return every comparison that can be asked, or None where they are drawn at random or too many to list."""
+        if not self.compares:
+            return ()
         if self.comparison_kind is ComparisonKind.LIST:
             return tuple(dict.fromkeys(Comparison.of(a, b) for a, b in self.listed_comparisons))
         profiles = self.profiles()
@@ -476,6 +515,23 @@ class StudyDesign:
         if self.profile_kind is ProfileKind.LIST:
             return self.listed_profiles[int(rng.integers(len(self.listed_profiles)))].profile
         return self.profile({a.name: a.draw(rng) for a in self.attributes})
+
+
+def require_comparisons(design: StudyDesign, where: str = "") -> StudyDesign:
+    """Return the design of a study that asks for comparisons; ``where`` names its file in the complaint.
+
+    Raises
+    ------
+    NoComparisons
+        The study asks for attributes alone.
+    """
+    if not design.compares:
+        raise NoComparisons(
+            f"{where + ': ' if where else ''}study '{design.slug}' asks which attributes should count and has no "
+            "comparisons; name a study that has some ('equipoise survey coding design' makes one of what people "
+            "said)"
+        )
+    return design
 
 
 def make_profile(attributes: Iterable[Attribute], values: Mapping[str, object], *, name: str = "") -> Profile:

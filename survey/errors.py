@@ -23,6 +23,10 @@ class BadDesign(SurveyError):
         super().__init__(f"{where}: {len(complaints)} problem(s)\n" + "\n".join(f"  {c}" for c in complaints))
 
 
+class NoComparisons(SurveyError):
+    """A study that asks for attributes alone, where comparisons are needed."""
+
+
 class BadProfile(SurveyError):
     """A profile whose values do not fit the design's attributes."""
 

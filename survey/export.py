@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from survey.answers import Answer, AnswerSet, RespondentKind
 from survey.attention import Attention, Shown, attention_of, excluded_by
+from survey.attribute_data import AttributeData, attribute_data
 from survey.design import Profile, StudyDesign
 from survey.store import looks, stopping_rules
 from survey.store.answering import failed_comprehension
@@ -133,6 +134,8 @@ class StudyData:
     given: Sequence[GivenRow]
     followed: Sequence[FollowedRow]
     chosen: Sequence[ChosenRow]
+    attributes: AttributeData
+    """What was said about attributes, and how it was coded."""
     stated: Sequence[StatedRow]
     happened: Sequence[HappenedRow]
     answers: AnswerSet
@@ -197,6 +200,9 @@ def study_data(session: Session, study: StudyRow, *, include_simulated: bool) ->
         given=given,
         followed=followed,
         chosen=_chosen(session, kept, by_id, place),
+        attributes=attribute_data(
+            session, study, kept=kept, people=people, include_simulated=include_simulated
+        ),
         stated=stated,
         happened=_happened(session, study, kept, by_id, place),
         answers=_answer_set(study, design, shown, reasons, include_simulated),

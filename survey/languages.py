@@ -12,10 +12,12 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TypeAlias
 
+from survey.acceptability import Acceptability
 from survey.allocation_task import AllocationColumn, ChooseOne
 from survey.design import Arm, Attribute, CategoricalAttribute, Indecision, StudyDesign, Texts
 from survey.errors import SurveyError
 from survey.questionnaire import Comprehension, FormQuestion, Option
+from survey.suggestions import SuggestionsAsked
 
 Say: TypeAlias = Callable[[str, str], str]
 """From a text's key and words to the words that shall stand in their place."""
@@ -126,6 +128,8 @@ def _reworded(design: StudyDesign, say: Say) -> StudyDesign:
         arms=tuple(_arm(arm, say) for arm in design.arms),
         comprehension=design.comprehension and _comprehension(design.comprehension, say),
         choose_one=design.choose_one and _choose_one(design.choose_one, say),
+        suggestions=design.suggestions and _suggestions(design.suggestions, say),
+        acceptability=design.acceptability and _acceptability(design.acceptability, say),
         screener=tuple(_question(question, "screener", say) for question in design.screener),
         demographics=tuple(_question(question, "demographics", say) for question in design.demographics),
     )
@@ -207,6 +211,48 @@ def _choose_one(asked: ChooseOne, say: Say) -> ChooseOne:
         candidate_label=say("choose_one.candidate_label", asked.candidate_label),
         resource=columns("resource", asked.resource),
         columns=columns("columns", asked.columns),
+    )
+
+
+def _suggestions(asked: SuggestionsAsked, say: Say) -> SuggestionsAsked:
+    return replace(
+        asked,
+        questions=tuple(
+            replace(
+                question,
+                question=say(f"suggestions.{question.stance}.question", question.question),
+                explanation=say(f"suggestions.{question.stance}.explanation", question.explanation),
+                label=say(f"suggestions.{question.stance}.label", question.label),
+                why_label=say(f"suggestions.{question.stance}.why_label", question.why_label),
+                direction_label=say(
+                    f"suggestions.{question.stance}.direction_label", question.direction_label
+                ),
+            )
+            for question in asked.questions
+        ),
+    )
+
+
+def _acceptability(asked: Acceptability, say: Say) -> Acceptability:
+    return replace(
+        asked,
+        question=say("acceptability.question", asked.question),
+        explanation=say("acceptability.explanation", asked.explanation),
+        acceptable=say("acceptability.acceptable", asked.acceptable),
+        not_acceptable=say("acceptability.not_acceptable", asked.not_acceptable),
+        cannot_say=say("acceptability.cannot_say", asked.cannot_say),
+        ranking_question=say("acceptability.ranking_question", asked.ranking_question),
+        ranking_explanation=say("acceptability.ranking_explanation", asked.ranking_explanation),
+        attributes=tuple(
+            replace(
+                attribute,
+                label=say(f"acceptability.attributes.{attribute.name}.label", attribute.label),
+                explanation=say(
+                    f"acceptability.attributes.{attribute.name}.explanation", attribute.explanation
+                ),
+            )
+            for attribute in asked.attributes
+        ),
     )
 
 

@@ -133,9 +133,12 @@ def preregister(
 
 def planned_analysis(design: StudyDesign) -> str:
     """Return the design's own planned analysis, else one that suits it: all answers where indecision can be one,
-    decided answers elsewhere; those only who fall under no exclusion rule."""
+    decided answers elsewhere; those only who fall under no exclusion rule. A study without comparisons counts what
+    people named, once that is coded."""
     if design.analysis:
         return design.analysis
+    if not design.compares:
+        return f"survey coding results {shlex.quote(design.slug)} --out results.json"
     offered = any(arm.indecision_offered for arm in design.arms)
     answers = "answers.csv" if _excludes_nobody(design) else "answers_included.csv"
     model = "min-delta" if offered else "conditional-logit"
@@ -232,6 +235,15 @@ def _plan(
 
 def _plan_text(design: StudyDesign, plan: Mapping[str, object]) -> str:
     most = design.quotas.most
+    of_weights, of_results = (
+        (
+            ", with the weights that `preregistration.json` states",
+            " If `estimate` wrote files here, they are its results on these simulated data: the analysis runs as "
+            "planned, and how near it comes to the stated weights can be seen.",
+        )
+        if design.compares
+        else ("", "")
+    )
     lines = [
         f"# Preregistration: {design.title}",
         "",
@@ -241,8 +253,7 @@ def _plan_text(design: StudyDesign, plan: Mapping[str, object]) -> str:
         "## Sample",
         "",
         f"- Participants: {'no limit is set' if most is None else f'at most {most}'}.",
-        f"- Comparisons per participant: {presentation_count(design)}"
-        + (f", in each of {design.waves.count} waves." if design.waves.count > 1 else "."),
+        *_asked(design),
         f"- Arms: {', '.join(arm.name for arm in design.arms)}.",
         "",
         "## Who is left out of the analysis",
@@ -254,7 +265,9 @@ def _plan_text(design: StudyDesign, plan: Mapping[str, object]) -> str:
         "",
         "## Planned analysis",
         "",
-        "In the folder of an unpacked export bundle:",
+        "In the folder of an unpacked export bundle:"
+        if design.compares
+        else "Where the study is kept, once people have coded what participants named:",
         "",
         "```",
         str(plan["analysis"]),
@@ -264,9 +277,8 @@ def _plan_text(design: StudyDesign, plan: Mapping[str, object]) -> str:
         "## What else is here",
         "",
         "The data files hold simulated participants (`sim-...`), taken from the study's own pages by the pipeline "
-        "that will take the real ones, with the weights that `preregistration.json` states. Their times begin in "
-        "the year 2000 and are no times of people. If `estimate` wrote files here, they are its results on these "
-        "simulated data: the analysis runs as planned, and how near it comes to the stated weights can be seen.",
+        f"that will take the real ones{of_weights}. Their times begin in the year 2000 and are no times of people."
+        f"{of_results}",
         "",
         "`equipoise survey verify` checks this folder. The same design, number of participants and seed give the "
         "same bytes with the same versions of Equipoise and its libraries.",
@@ -275,8 +287,29 @@ def _plan_text(design: StudyDesign, plan: Mapping[str, object]) -> str:
     return "\n".join(lines)
 
 
+def _asked(design: StudyDesign) -> list[str]:
+    """Return what each participant is asked, as lines of the plan."""
+    lines = []
+    if design.suggestions is not None:
+        stances = " and ".join(q.stance.value.replace("_", " ") for q in design.suggestions.questions)
+        shuffled = ", in random order" if design.suggestions.shuffled else ""
+        lines.append(f"- Open questions per participant: which attributes {stances} count{shuffled}.")
+    if design.acceptability is not None:
+        ranked = design.acceptability.ranked
+        lines.append(
+            f"- Attributes rated per participant: {len(design.acceptability.attributes)}"
+            + (f"; ranked: at most {ranked}." if ranked else ".")
+        )
+    waves = f", in each of {design.waves.count} waves" if design.waves.count > 1 else ""
+    if design.compares:
+        lines.append(f"- Comparisons per participant: {presentation_count(design)}{waves}.")
+    elif waves:
+        lines.append(f"- Waves: {design.waves.count}; open questions are asked in a person's first only.")
+    return lines
+
+
 def _who_is_analyzed(design: StudyDesign, analysis: str) -> list[str]:
-    if _excludes_nobody(design) or "answers_included.csv" in shlex.split(analysis):
+    if not design.compares or _excludes_nobody(design) or "answers_included.csv" in shlex.split(analysis):
         return []
     return ["This command reads the answers of everybody, whatever the rules above say.", ""]
 

@@ -18,18 +18,25 @@ from dataclasses import dataclass
 import httpx
 import numpy as np
 
+from survey.acceptability import Rating
 from survey.answers import Choice
+from survey.coding.synthetic import Population, synthetic_population
+from survey.coding.synthetic_voices import Voices
 from survey.config import REHEARSAL_HEADER, REHEARSED_DESIGN_HEADER
 from survey.design import StudyDesign, design_hash
 from survey.errors import SurveyError
 from survey.languages import worded
+from survey.pairing import presentation_count
 from survey.questionnaire import FormQuestion
 from survey.served_page import Page, Sent, UnexpectedPage, read_page
 from survey.simulated import Conduct, SimulatedRule, known_rule
+from survey.suggestions import Entry, Stance
 
 FINISHED = "finished"
 """Name of the page of those who have gone the whole way."""
 _CODE = "completion-code"
+_RATING, _PLACE = "rating-", "place-"
+"""Before an attribute's name in the name of a field."""
 
 
 class RehearsalFailed(SurveyError):
@@ -47,8 +54,13 @@ class Rehearsal:
     answers: int
     """Stored answers, the practice left out."""
     choices: Mapping[Choice, int]
+    suggestions: int
+    """Stored and not taken back."""
+    ratings: int
     rule: SimulatedRule
     conduct: Conduct
+    population: Population
+    """Whom they speak for where a study asks which attributes should count."""
     seed: int
     wall_seconds: float
     stopped: bool
@@ -64,6 +76,7 @@ def rehearse(
     seed: int,
     rule: SimulatedRule | None = None,
     conduct: Conduct | None = None,
+    population: Population | None = None,
     language: str | None = None,
     ids: str | None = None,
     concurrent: int = 4,
@@ -81,6 +94,8 @@ def rehearse(
     ----------
     url
         Address of the service, e.g. ``http://127.0.0.1:8000``.
+    population
+        What they say should count; by default that of ``synthetic_population``.
     rehearsal_token
         The service's own, from ``secrets_of``: it marks the participants as simulated.
     language
@@ -91,7 +106,7 @@ def rehearse(
     stop
         Set it to stop between two answers.
     progress
-        Called with 1 after each stored answer, from several threads.
+        Called with 1 after each stored answer and each page about attributes, from several threads.
 
     Raises
     ------
@@ -99,6 +114,8 @@ def rehearse(
         Naming the address and what was served.
     """
     rule, conduct = rule or known_rule(design), conduct or Conduct()
+    population = population or synthetic_population()
+    voices = Voices(population)
     stop = stop or threading.Event()
     started = time.perf_counter()
     tls = ssl.create_default_context()
@@ -117,7 +134,9 @@ def rehearse(
         )
 
     people = [
-        _SimulatedParticipant(script, rule, conduct, stream, make_client, id_=ids and f"{ids}-{number}")
+        _SimulatedParticipant(
+            script, rule, conduct, voices, stream, make_client, id_=ids and f"{ids}-{number}"
+        )
         for number, stream in enumerate(streams, start=1)
     ]
     with ThreadPoolExecutor(max_workers=concurrent, thread_name_prefix="participant") as pool:
@@ -149,12 +168,23 @@ def rehearse(
         endings=dict(sorted(endings.items())),
         answers=sum(choices.values()),
         choices=choices,
+        suggestions=sum(person.suggestions for person in people),
+        ratings=sum(len(person.ratings) for person in people),
         rule=rule,
         conduct=conduct,
+        population=population,
         seed=seed,
         wall_seconds=time.perf_counter() - started,
         stopped=stop_early,
     )
+
+
+def answer_count(design: StudyDesign, *, returning: bool = False) -> int:
+    """Return how many times a participant who goes the whole way makes progress in one wave."""
+    pages = len(design.suggestions.questions) if design.suggestions and not returning else 0
+    if design.acceptability:
+        pages += 2 if design.acceptability.ranked else 1
+    return pages + presentation_count(design)
 
 
 class _SimulatedParticipant:
@@ -165,12 +195,16 @@ class _SimulatedParticipant:
         design: StudyDesign,
         rule: SimulatedRule,
         conduct: Conduct,
+        voices: Voices,
         stream: np.random.SeedSequence,
         make_client: Callable[[], httpx.Client],
         *,
         id_: str | None,
     ) -> None:
         self.choices: list[Choice] = []
+        self.suggestions = 0
+        self.ratings: Mapping[str, Rating] = {}
+        """Those that are stored."""
         self.ending = ""
         """Name of the last page, once it is reached."""
         self._design = design
@@ -179,6 +213,11 @@ class _SimulatedParticipant:
         self._rng = np.random.default_rng(stream)
         # A stream of its own, so that choices between patients do not depend on which steps a design has.
         self._other_rng = np.random.default_rng(stream.spawn(1)[0])
+        # One for each thing that is asked about attributes: in which order that is asked is drawn by the service.
+        self._voices = voices
+        *own, opinions = (np.random.default_rng(child) for child in stream.spawn(len(Stance) + 1))
+        self._rng_of = dict(zip(Stance, own, strict=True))
+        self._opinions_rng = opinions
         self._make_client = make_client
         self._id = id_
         self._client: httpx.Client | None = None
@@ -219,6 +258,9 @@ class _SimulatedParticipant:
 
     def _take_steps(self, stop: threading.Event, progress: Callable[[int], None]) -> None:
         steps = {
+            "/suggest": self._suggest,
+            "/rate": self._rate,
+            "/rank": self._rank,
             "/begin": self._begin,
             "/answer": self._answer,
             "/follow-up": self._follow_up,
@@ -245,6 +287,55 @@ class _SimulatedParticipant:
                 yield client
             finally:
                 self._cookies, self._client = client.cookies, None
+
+    def _suggest(self, progress: Callable[[int], None]) -> None:
+        """Name what should count, or what should not, one thing after another; the last one may be sent by going
+        on."""
+        stance = self._page.open_question(self._design).stance
+        rng, manner = self._rng_of[stance], self._voices.population.manner
+        entries = list(self._voices.suggestions(stance, self._design.language, rng))
+        self.suggestions += len(entries)
+        last = entries.pop() if entries and rng.random() < 0.5 else None
+        for entry in entries:
+            self._add(entry, "add")
+            if rng.random() < manner.takes_back:
+                self._add(entry, "add")
+                # The newest stands first.
+                self._send("/remove")
+        self._add(last or Entry(text=""), "go_on")
+        progress(1)
+
+    def _add(self, entry: Entry, button: str) -> None:
+        form = self._page.form("/suggest")
+        given = {"text": entry.text, "why": entry.why, "direction": entry.direction}
+        filled_in = {name: [value] for name, value in given.items() if name in form.written}
+        self._post("/suggest", form.sent_with(button, filled_in))
+
+    def _rate(self, progress: Callable[[int], None]) -> None:
+        """Rate what the page lists. Who is asked whether something was left out on purpose says so."""
+        listed = {name.removeprefix(_RATING) for name in self._page.form("/rate").asked}
+        # In the design's order: the page's is drawn by the service.
+        names = [a.name for a in self._design.acceptability.attributes] if self._design.acceptability else []
+        if listed != set(names):
+            raise UnexpectedPage(f"the page does not list what the design does: {self._page.heading}")
+        self.ratings = self._voices.ratings(names, self._opinions_rng)
+        given = {f"{_RATING}{name}": [rating.value] for name, rating in self.ratings.items()}
+        asks_again = len(given) < len(names)
+        self._post("/rate", self._page.form("/rate").sent_with(filled_in=given), asks_again=asks_again)
+        if asks_again:
+            self._post("/rate", self._page.form("/rate").sent_with(filled_in=given))
+        progress(1)
+
+    def _rank(self, progress: Callable[[int], None]) -> None:
+        form = self._page.form("/rank")
+        if not form.asked:
+            raise UnexpectedPage(f"the page offers nothing to rank: {self._page.heading}")
+        # The first of the values is no place.
+        most = len(next(iter(form.asked.values()))) - 1
+        ranked = self._voices.ranking(self.ratings, most, self._opinions_rng)
+        places = {f"{_PLACE}{name}": str(place) for place, name in enumerate(ranked, start=1)}
+        self._post("/rank", form.sent_with(filled_in={name: [places.get(name, "")] for name in form.asked}))
+        progress(1)
 
     def _begin(self, _progress: Callable[[int], None]) -> None:
         self._send("/begin")
@@ -307,9 +398,14 @@ class _SimulatedParticipant:
     def _send(self, ending: str, button: str | None = None) -> None:
         self._post(ending, self._page.form(ending).sent_with(button))
 
-    def _post(self, ending: str, sent: Sent) -> None:
+    def _post(self, ending: str, sent: Sent, *, asks_again: bool = False) -> None:
+        """Send a form and take the page that comes; ``asks_again``: the same one is to come again."""
         assert self._client is not None  # noqa: S101 - steps are taken while connected
-        self._page = self._read(self._client.post(self._page.form(ending).action, data=sent))
+        response = self._client.post(self._page.form(ending).action, data=sent)
+        if asks_again and response.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+            self._page = read_page(response.text)
+        else:
+            self._page = self._read(response)
 
     @staticmethod
     def _read(response: httpx.Response) -> Page:

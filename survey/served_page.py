@@ -10,6 +10,7 @@ from typing import TypeAlias
 from survey.answers import Choice
 from survey.design import Attribute, Profile, StudyDesign, Value
 from survey.errors import SurveyError
+from survey.suggestions import OpenQuestion
 from survey.wording import value_words
 
 Sent: TypeAlias = dict[str, str | list[str]]
@@ -38,7 +39,7 @@ class Form:
     """Hidden inputs."""
     buttons: list[Button] = field(default_factory=list)
     asked: dict[str, list[str]] = field(default_factory=dict)
-    """Name of each question -> values of its radio buttons or boxes, in order."""
+    """Name of each question -> values of its radio buttons, boxes or list, in order."""
     written: set[str] = field(default_factory=set)
     """Names of the questions that take a written answer."""
 
@@ -98,6 +99,19 @@ class Page:
     def shows_form(self, ending: str) -> bool:
         """Tell whether the page has such a form."""
         return any(form.action.endswith(ending) for form in self.forms)
+
+    def open_question(self, design: StudyDesign) -> OpenQuestion:
+        """Return which of the design's open questions the page asks, read back from its heading.
+
+        Raises
+        ------
+        UnexpectedPage
+            The page asks what the design does not.
+        """
+        for asked in design.suggestions.questions if design.suggestions else ():
+            if _as_read(asked.question) == self.heading:
+                return asked
+        raise UnexpectedPage(f"the page asks '{self.heading}', which the design does not")
 
     def compared(self, design: StudyDesign) -> tuple[Profile, Profile]:
         """Return the profiles on the left and on the right, read back from their words.
@@ -170,6 +184,7 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.page = Page()
         self._form: Form | None = None
+        self._list: list[str] | None = None
         self._row: list[str] | None = None
         self._text: list[str] | None = None
         self._given: dict[str, str] = {}
@@ -186,6 +201,10 @@ class _Reader(HTMLParser):
             self.page.forms.append(self._form)
         elif tag in ("input", "textarea") and self._form is not None and given.get("name"):
             _note_field(self._form, tag, given)
+        elif tag == "select" and self._form is not None and given.get("name"):
+            self._list = self._form.asked.setdefault(given["name"], [])
+        elif tag == "option" and self._list is not None:
+            self._list.append(given.get("value", ""))
         elif tag == "tr":
             self._row = []
         elif tag == "span" and "hidden" in given.get("class", "").split():
@@ -202,6 +221,8 @@ class _Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._form = None
+        elif tag == "select":
+            self._list = None
         elif tag == "span":
             self._in_hidden = False
         elif tag == "tr":

@@ -9,6 +9,8 @@ from survey.tables import ParticipantState as State
 _ORDER = (
     State.CONSENTING,
     State.SCREENING,
+    State.SUGGESTING,
+    State.RATING,
     State.INSTRUCTED,
     State.PRACTICING,
     State.COMPREHENDING,
@@ -37,6 +39,11 @@ def steps_of(design: StudyDesign, *, returning: bool = False) -> tuple[State, ..
     first = not returning
     optional = {
         State.SCREENING: first and bool(design.screener),
+        # Before anything that names attributes, so that people say what they think and not what they just read.
+        State.SUGGESTING: first and design.suggestions is not None,
+        State.RATING: design.acceptability is not None,
+        State.INSTRUCTED: design.compares,
+        State.ANSWERING: design.compares,
         State.PRACTICING: first and design.practice is not None,
         State.COMPREHENDING: first and design.comprehension is not None,
         State.CHOOSING: design.choose_one is not None,

@@ -22,10 +22,13 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
-from survey.answers import Choice, Role
+from survey.answers import Choice, RespondentKind, Role
+from survey.coding.coding import CodeKind, Outcome
 from survey.db import Base
+from survey.suggestions import Stance, folded
 
 
 class StudyState(StrEnum):
@@ -45,6 +48,10 @@ class ParticipantState(StrEnum):
 
     CONSENTING = "consenting"
     SCREENING = "screening"
+    SUGGESTING = "suggesting"
+    """Is asked which attributes should count, and which should not."""
+    RATING = "rating"
+    """Rates and ranks attributes that others named."""
     INSTRUCTED = "instructed"
     """Is reading the instructions."""
     PRACTICING = "practicing"
@@ -76,6 +83,8 @@ ENDED = frozenset(
 """States that no step leads out of (but erasing)."""
 ADMITTED = frozenset(
     {
+        ParticipantState.SUGGESTING,
+        ParticipantState.RATING,
         ParticipantState.INSTRUCTED,
         ParticipantState.PRACTICING,
         ParticipantState.COMPREHENDING,
@@ -107,8 +116,22 @@ class AccountRole(StrEnum):
 
     OWNER = "owner"
     """Everything."""
+    CODER = "coder"
+    """As a viewer, and code suggestions; what other coders wrote is not shown."""
     VIEWER = "viewer"
     """See and download; change nothing, and no ids of participants."""
+
+
+class AttributeTask(StrEnum):
+    """What a page about attributes asks."""
+
+    SHOULD = "should"
+    """Which attributes should count: an open question."""
+    SHOULD_NOT = "should_not"
+    RATE = "rate"
+    """Which of a list are acceptable."""
+    RANK = "rank"
+    """Which of a list matter most."""
 
 
 class TokenScope(StrEnum):
@@ -364,6 +387,197 @@ class ChoiceTaskAnswerRow(Base):
     server_seconds: Mapped[float]
     client: Mapped[dict[str, Any]]
     answered_at: Mapped[datetime]
+
+
+class AttributePageRow(Base):
+    """A page about attributes, as drawn for one participant at admission: open question, ratings, or ranking."""
+
+    __tablename__ = "attribute_page"
+    __table_args__ = (
+        UniqueConstraint("participant_id", "position"),
+        UniqueConstraint("participant_id", "task"),
+        CheckConstraint(
+            "answered BETWEEN 0 AND asked AND asked - answered <= 1", name="answers_are_asked_for"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"))
+    position: Mapped[int]
+    """1 for the first that the participant sees."""
+    token: Mapped[str] = mapped_column(String(64), unique=True)
+    task: Mapped[AttributeTask] = mapped_column(_words(AttributeTask, "task"))
+    attribute_order: Mapped[list[str]] = mapped_column(JSON)
+    """Names of the attributes from the top; empty for open questions."""
+    language: Mapped[str] = mapped_column(String(35))
+    """In which it is shown."""
+    served_at: Mapped[datetime | None]
+    """When the participant was last sent to it: first, or to change the answer."""
+    answered_at: Mapped[datetime | None]
+    """When the participant last went on from it."""
+    asked: Mapped[int]
+    """How many answers were asked for, as in ``PresentationRow``."""
+    answered: Mapped[int]
+    """How many were stored: raised by the one request that may store the next. The last one counts."""
+
+
+class AttributePageAnswerRow(Base):
+    """What was sent with going on from a page about attributes. Never changed: changing it adds a row."""
+
+    __tablename__ = "attribute_page_answer"
+    __table_args__ = (
+        UniqueConstraint("attribute_page_id", "revision"),
+        CheckConstraint(
+            "client_seconds IS NOT NULL OR client_seconds_problem <> ''", name="missing_time_is_explained"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    attribute_page_id: Mapped[int] = mapped_column(ForeignKey("attribute_page.id"))
+    revision: Mapped[int]
+    """From 1. The one equal to the page's ``answered`` counts."""
+    ratings: Mapped[dict[str, str]] = mapped_column(JSON)
+    """Attribute name -> rating, for ``rate``; attributes left out are not there. Empty for other tasks."""
+    ranking: Mapped[list[str]] = mapped_column(JSON)
+    """Attribute names, the most important first, for ``rank``. Empty for other tasks."""
+    client_seconds: Mapped[float | None]
+    """As in ``AnswerRow``, and so are the four below."""
+    client_seconds_problem: Mapped[str] = mapped_column(String(100))
+    server_seconds: Mapped[float]
+    client: Mapped[dict[str, Any]]
+    answered_at: Mapped[datetime]
+
+
+def _searched(context: DefaultExecutionContext) -> str:
+    """Return the words of a suggestion that is being stored, as a search compares them."""
+    given = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    return folded("\n".join((given["text"], given["direction"], given["why"])))
+
+
+class SuggestionRow(Base):
+    """One entry to an open question: a participant's, or imported (people asked elsewhere, models)."""
+
+    __tablename__ = "suggestion"
+    __table_args__ = (
+        Index("ix_suggestion_study_id_stance", "study_id", "stance"),
+        Index("ix_suggestion_study_id_alike", "study_id", "alike"),
+        CheckConstraint("(page_id IS NULL) = (respondent <> '')", name="somebody_said_it"),
+        # Coders' forms and files name suggestions by id. SQLite would else give that of somebody erased again.
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
+    page_id: Mapped[int | None] = mapped_column(ForeignKey("attribute_page.id"), index=True)
+    """The page that it was written on; None: it is imported."""
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    """Of the form that it was sent with, so that a form sent twice makes one entry; of an import, of its line."""
+    respondent: Mapped[str] = mapped_column(String(100))
+    """Who said it, where it is imported; empty where the page's participant did."""
+    kind: Mapped[RespondentKind] = mapped_column(_words(RespondentKind, "kind"))
+    simulated: Mapped[bool]
+    stance: Mapped[Stance] = mapped_column(_words(Stance, "stance"))
+    text: Mapped[str] = mapped_column(Text)
+    why: Mapped[str] = mapped_column(Text)
+    direction: Mapped[str] = mapped_column(Text)
+    folded: Mapped[str] = mapped_column(Text, default=_searched)
+    """Text, direction and why as a search compares them. Made here because databases fold few alphabets alike."""
+    language: Mapped[str] = mapped_column(String(35))
+    source: Mapped[str] = mapped_column(String(200))
+    """Where an import is from; empty for what was written here."""
+    alike: Mapped[int | None]
+    """Number of its group of look-alikes, as last computed; None: never."""
+    at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    """When the participant took it back, which leaves it out of everything."""
+
+
+class ImportedRespondentRow(Base):
+    """Somebody who was asked elsewhere and whose suggestions were imported: also who named nothing, because shares
+    are shares of those who were asked."""
+
+    __tablename__ = "imported_respondent"
+    __table_args__ = (UniqueConstraint("study_id", "source", "respondent"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    source: Mapped[str] = mapped_column(String(200))
+    """As in the suggestions."""
+    respondent: Mapped[str] = mapped_column(String(100))
+    kind: Mapped[RespondentKind] = mapped_column(_words(RespondentKind, "kind"))
+    simulated: Mapped[bool]
+    stances: Mapped[list[str]] = mapped_column(JSON)
+    """The questions that were answered, also with nothing; sorted."""
+    stated: Mapped[dict[str, list[str]]] = mapped_column(JSON)
+    """Question of a form -> names of the options chosen."""
+    place: Mapped[int]
+    """In the order of answering, from 1; 0 where it is not known."""
+    at: Mapped[datetime]
+    """When it was imported."""
+
+
+class CategoryRow(Base):
+    """A category of a study's coding. Its words may change (the audit log keeps the old ones), its name never."""
+
+    __tablename__ = "category"
+    __table_args__ = (UniqueConstraint("study_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    name: Mapped[str] = mapped_column(String(100))
+    label: Mapped[str] = mapped_column(String(200))
+    definition: Mapped[str] = mapped_column(Text)
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"))
+    """The category that stands for this one; taken back by setting it to None."""
+    split_from_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"))
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(100))
+    retired_at: Mapped[datetime | None]
+
+
+class CodeRow(Base):
+    """One coder's word on one suggestion, from when until when it stood. Rows are ended, never changed or deleted
+    (but when the participant is erased)."""
+
+    __tablename__ = "code"
+    __table_args__ = (
+        CheckConstraint("(category_id IS NOT NULL) = (outcome = 'category')", name="category_if_it_is_one"),
+        Index(
+            "uq_code_standing",
+            "suggestion_id",
+            "kind",
+            "coder",
+            "outcome",
+            "category_id",
+            unique=True,
+            sqlite_where=text("removed_at IS NULL"),
+            postgresql_where=text("removed_at IS NULL"),
+        ),
+        # The index above takes every NULL for another value.
+        Index(
+            "uq_code_standing_outcome",
+            "suggestion_id",
+            "kind",
+            "coder",
+            unique=True,
+            sqlite_where=text("removed_at IS NULL AND category_id IS NULL"),
+            postgresql_where=text("removed_at IS NULL AND category_id IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    suggestion_id: Mapped[int] = mapped_column(ForeignKey("suggestion.id"), index=True)
+    kind: Mapped[CodeKind] = mapped_column(_words(CodeKind, "kind"))
+    coder: Mapped[str] = mapped_column(String(100))
+    """Empty for what was adjudicated."""
+    outcome: Mapped[Outcome] = mapped_column(_words(Outcome, "outcome"))
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"))
+    added_at: Mapped[datetime]
+    added_by: Mapped[str] = mapped_column(String(100))
+    """Who did it, as in ``EventRow.actor``."""
+    removed_at: Mapped[datetime | None]
+    removed_by: Mapped[str] = mapped_column(String(100))
+    """Empty while it stands."""
 
 
 class StatementRow(Base):

@@ -22,6 +22,7 @@ LAYERS_OF_COMPARING = (
     "consequences",
     "participation",
     "report",
+    "suggesting",
     "allocation",
     "tuning",
     "commands",
@@ -29,10 +30,12 @@ LAYERS_OF_COMPARING = (
 LAYERS_OF_TUNING = ("training_sets", "hosted", "models", "training", "serving", "evaluation", "report")
 LAYERS_OF_ALLOCATION = ("problems", "trials", "fairness", "waiting_list", "report")
 PLAIN_SURVEY = {
+    "acceptability",
     "allocation_task",
     "answers",
     "answers_file",
     "attention",
+    "coding",
     "design",
     "design_file",
     "columns",
@@ -42,7 +45,9 @@ PLAIN_SURVEY = {
     "participation",
     "questionnaire",
     "published_answers",
+    "suggestions",
     "wording",
+    "writing",
 }
 MODULES = sorted(p.relative_to(ROOT) for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import tomllib
 from collections.abc import Callable
+from math import sqrt
 from pathlib import Path
 
 import pytest
@@ -118,3 +121,63 @@ def test_the_same_commands_give_the_same_files(equipoise, tmp_path):
     for record in (one, two):
         record["manifest"]["inputs"]["answers"].pop("file")  # Named differently on purpose, same content.
     assert one == two
+
+
+def test_what_people_name_becomes_the_design_that_further_people_answer(equipoise, tmp_path):
+    known = json.loads(
+        equipoise("survey rehearse {examples}/kidney-attributes.toml --participants 50 --seed 3 --json")
+    )
+    equipoise("survey coding rehearse kidney-attributes --coders 2 --seed 3 --misses 0.1")
+    equipoise("survey coding agreement kidney-attributes --simulated --draws 100 --out agreement.json")
+    settled = json.loads(
+        equipoise("survey coding adjudicate kidney-attributes --with sim-coder-1 --simulated --json")
+    )
+    equipoise("survey coding results kidney-attributes --simulated --out results.json --report results.html")
+    equipoise("survey coding export kidney-attributes --simulated --out coding.json")
+    made = json.loads(
+        equipoise(
+            "survey coding design kidney-attributes {examples}/choices/kidney-attributes.toml --simulated "
+            "--out design.toml --json"
+        )
+    )
+    agreement, results = (
+        json.loads((tmp_path / f"{name}.json").read_text()) for name in ("agreement", "results")
+    )
+
+    # Two coders who overlook one category in ten differ here and there, and agree far beyond chance.
+    assert 0.6 < agreement["alpha"]["value"] < 0.95
+    assert settled["settled"] > 0
+    assert settled["open"] == 0
+    counted = {found["category"]: found for found in results["counts"]["categories"]}
+    assert results["counts"]["asked"] == 50
+    assert results["counts"]["simulated"] is True
+    # The coder that settled overlooks one in ten, and calls one in fifty unusable.
+    seen = 0.9 * 0.98
+    for category, shares in known["known_shares"].items():
+        for stance, share in (("should", "for_share"), ("should_not", "against_share")):
+            found, expected = counted[category][share], shares[stance] * seen
+            # Four standard errors and one person: beyond were a fault, not chance.
+            assert found["of"] == 50
+            most = 4 * sqrt(expected * (1 - expected) / 50) + 1 / 50
+            assert abs(found["value"] - expected) < most, (category, stance)
+    assert counted["race"]["against_people"] > counted["race"]["for_people"]
+    assert "<svg" in (tmp_path / "results.html").read_text(encoding="utf-8")
+
+    # The design says where each attribute came from, and answers to it carry that by the design's hash.
+    origins = {
+        table["name"]: table["origin"]
+        for table in tomllib.loads((tmp_path / "design.toml").read_text(encoding="utf-8"))["attributes"]
+    }
+    assert origins.keys() == {"age", "waiting", "dependents", "habits"}
+    assert origins["age"]["for_people"] == counted["age"]["for_people"]
+    assert origins["age"]["mentions"] == counted["age"]["mentions"]
+    digest = json.loads((tmp_path / "coding.json").read_text(encoding="utf-8"))["sha256"]
+    assert {origin["coding_sha256"] for origin in origins.values()} == {digest} == {made["coding_sha256"]}
+    equipoise("survey check design.toml")
+    equipoise("survey rehearse design.toml --participants 6 --seed 4")
+    equipoise("survey export kidney-from-people --include-simulated --out answers.csv")
+    with (tmp_path / "answers.csv").open(encoding="utf-8", newline="") as file:
+        answers = list(csv.DictReader(file))
+    assert len(answers) == 6 * 20
+    assert {answer["design_hash"] for answer in answers} == {made["design_hash"]}
+    assert {"left.habits", "right.waiting"} <= answers[0].keys()

@@ -210,12 +210,12 @@ def command(
 
 
 def _design(name: str) -> tuple[StudyDesign, Path]:
-    from survey.design_file import EXAMPLES, read_design
+    from survey.design_file import EXAMPLES, read_design_with_comparisons
 
     shipped = EXAMPLES / f"{name}.toml"
     # A file of one's own comes first, whatever it is called.
     path = shipped if not Path(name).exists() and Path(name).name == name and shipped.exists() else Path(name)
-    return read_design(path), path
+    return read_design_with_comparisons(path), path
 
 
 def _assumed(

@@ -11,7 +11,7 @@ from estimation.summary import no_design_note
 from survey.answers import AnswerSet
 from survey.answers_file import read_answers, read_rows
 from survey.design import StudyDesign, design_hash
-from survey.design_file import example_with_hash, read_design
+from survey.design_file import example_with_hash, read_design_with_comparisons
 from survey.questionnaire import PREFER_NOT_TO_SAY
 
 _SQLITE = b"SQLite format 3\0"
@@ -38,7 +38,7 @@ def read_choice_input(
         The file is of another kind: counts, an SQLite file, or not separated by commas.
     """
     _refuse_what_is_no_answers(answers)
-    study = read_design(design) if design else None
+    study = read_design_with_comparisons(design) if design else None
     answer_set = read_answers(answers, study.attributes if study else None)
     hashes = answer_hashes(answer_set)
     if study is None and len(hashes) == 1 and (study := example_with_hash(hashes[0])):

@@ -58,12 +58,12 @@ def command(source: Path, out: Path, *, forgiving: bool, design_path: Path | Non
     """
     from exchange.formats.text_rows import Complaints
     from exchange.pool_file import lost_in_file, read_pool, write_pool
-    from survey.design_file import read_design
+    from survey.design_file import read_design_with_comparisons
 
     check_outputs(("--out", out), inputs=(source, design_path))
     _check_siblings(source, out)
     complaints = Complaints(is_forgiving=forgiving)
-    design = None if design_path is None else read_design(design_path)
+    design = None if design_path is None else read_design_with_comparisons(design_path)
     pool = read_pool(source, complaints, design=design)
     write_pool(pool, out)
     # Read again, so that what is said is true of the very file.

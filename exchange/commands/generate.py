@@ -92,7 +92,7 @@ def command(
     """
     from exchange.pool_file import write_pool
     from exchange.pool_generator import generate_pool
-    from survey.design_file import example_design, read_design
+    from survey.design_file import example_design, read_design_with_comparisons
 
     check_outputs(("--out", out), inputs=(settings, design))
     rule = success_rule(success)
@@ -100,7 +100,7 @@ def command(
     if design is None:
         study = example_design("kidney-8" if chosen.profile_shares else "kidney-numeric")
     else:
-        study = read_design(design)
+        study = read_design_with_comparisons(design)
     pool = generate_pool(
         study,
         n_pairs=pairs,

@@ -103,9 +103,9 @@ def _read_donor_weights(pool: Pool, given: str, seed: int, design: Path | None) 
     from exchange.donor_preferences import donor_priorities
     from exchange.named_weights import preferences_named
     from exchange.priorities import assert_same_attributes
-    from survey.design_file import read_design
+    from survey.design_file import read_design_with_comparisons
 
-    own = None if design is None else read_design(design)
+    own = None if design is None else read_design_with_comparisons(design)
     named = preferences_named(given, pool.attributes, own)
     if named.path is None:
         assert_same_attributes(pool, named.distribution.attributes)

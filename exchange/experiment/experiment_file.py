@@ -29,9 +29,9 @@ from exchange.simulation.condition import Condition, DonorPreferences
 from exchange.simulation.scenario import Scenario
 from exchange.simulation.scenario_file import scenario_of_table
 from survey.design import StudyDesign
-from survey.design_file import EXAMPLES, example_design, read_design
+from survey.design_file import example_design, examples_with_comparisons, read_design_with_comparisons
 from survey.design_file.complaints import complaint, key_lines, location, message
-from survey.errors import BadDesign
+from survey.errors import BadDesign, NoComparisons
 
 PRESETS = Path(__file__).resolve().parents[1] / "experiments"
 DEFAULT_STUDY = "kidney-8"
@@ -74,13 +74,13 @@ def study_named(given: str, folder: Path | None = None) -> tuple[StudyDesign, Pa
 
     Raises
     ------
-    BadRequest, BadDesign
-        There is neither, or the file is no design.
+    BadRequest, BadDesign, NoComparisons
+        There is neither, the file is no design, or its study asks for attributes alone.
     """
     path = Path(given) if folder is None else folder / given
     if path.exists():
-        return read_design(path), path
-    shipped = sorted(path.stem for path in EXAMPLES.glob("*.toml"))
+        return read_design_with_comparisons(path), path
+    shipped = examples_with_comparisons()
     if given not in shipped:
         raise BadRequest(
             f"there is no file {path}, and no study '{given}' ships; there are {', '.join(shipped)}"
@@ -203,7 +203,7 @@ class _Reader:
     def _study(self) -> StudyDesign | None:
         try:
             study, path = study_named(self._table.design or DEFAULT_STUDY, self._folder)
-        except (BadRequest, BadDesign) as error:
+        except (BadRequest, BadDesign, NoComparisons) as error:
             self._complain(("design",), str(error))
             return None
         if path is not None:

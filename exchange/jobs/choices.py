@@ -11,7 +11,7 @@ from exchange.experiment.experiment_file import PRESETS, experiment_names, read_
 from exchange.jobs.running_time import rough_seconds
 from exchange.published_weights import DONOR_WEIGHTS, WEIGHTS
 from exchange.simulation.scenario_file import preset, preset_names
-from survey.design_file import EXAMPLES
+from survey.design_file import examples_with_comparisons
 
 POLICIES: Mapping[Policy, str] = {
     Policy.EQUAL: "Most transplants; every patient counts the same. The usual baseline.",
@@ -89,5 +89,5 @@ def scenarios() -> Sequence[Offer]:
 
 
 def shipped_studies() -> Sequence[str]:
-    """Return the names of the studies that ship with Equipoise."""
-    return sorted(path.stem for path in EXAMPLES.glob("*.toml"))
+    """Return the names of the studies that ship with Equipoise and have profiles to draw patients from."""
+    return examples_with_comparisons()

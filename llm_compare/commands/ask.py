@@ -38,14 +38,14 @@ def ask(ctx: click.Context, /, **given: Any) -> None:
     from llm_compare.commands.plan_shown import is_agreed, show_plan, show_prompts
     from llm_compare.replies.store import open_store
     from survey.design import design_hash
-    from survey.design_file import read_design
+    from survey.design_file import read_design_with_comparisons
 
     options = AskOptions(**given)
     protocol = protocol_of(ctx, options)
     _check_ways(options)
     _check_out("--out", options.out, protocol)
     _check_out("--export-batch", options.export_batch, protocol)
-    study = read_design(options.design)
+    study = read_design_with_comparisons(options.design)
     comparisons = _comparisons(study, protocol)
     with open_store() as sessions:
         plans = _plans(sessions, protocol, study, comparisons)

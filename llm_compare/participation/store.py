@@ -34,7 +34,7 @@ from llm_compare.replies.reply import RecordedReply
 from llm_compare.replies.store import failures_of, find_replies
 from survey.answers import Choice, Presentation
 from survey.db import reading
-from survey.design import StudyDesign
+from survey.design import StudyDesign, require_comparisons
 from survey.store.studies import design_of, find_study, lock_study
 from survey.tables import StudyRow, StudyState
 
@@ -62,8 +62,12 @@ def study_to_take(session: Session, slug: str, version: str | None = None) -> St
     ------
     survey.store.studies.NoSuchStudy
         Naming the studies there are.
+    survey.errors.NoComparisons
+        The study asks for attributes alone.
     """
-    return _study(find_study(session, slug, version))
+    study = _study(find_study(session, slug, version))
+    require_comparisons(study.design)
+    return study
 
 
 def enroll(

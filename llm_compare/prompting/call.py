@@ -1,7 +1,8 @@
 """One call to a model: exactly what is sent, and what makes two calls the same. Pure.
 
 What a call stands for is its subclass's: a comparison of two patients (``request``), a trial of an allocation task
-(``llm_compare.allocation``). Whatever asks, pays, stores and resumes knows calls alone.
+(``llm_compare.allocation``), an open question (``llm_compare.suggesting``). Whatever asks, pays, stores and resumes
+knows calls alone.
 """
 
 from __future__ import annotations

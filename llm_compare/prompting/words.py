@@ -19,6 +19,8 @@ class PromptWords:
     persona: dict[str, str]
     indecision: dict[str, str]
     answer: dict[str, str]
+    suggestions: dict[str, str]
+    """How to answer the open questions about which attributes should count."""
 
     def role(self, framing: Framing) -> str:
         """Return the sentence that addresses the model, empty for none."""

@@ -49,10 +49,10 @@ def visible(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).replace("\u2019", "'").replace("\r\n", "\n")
     for _ in range(2):  # A box around text is two layers.
         text = re.sub(r"\\(?:boxed|text|textbf|mathrm|mathbf)\{([^{}\n]*)\}", r"\1", text)
-    return _without_thoughts(text)
+    return without_thoughts(text)
 
 
-def _without_thoughts(text: str) -> str:
+def without_thoughts(text: str) -> str:
     """Return what stands outside marks of reasoning.
 
     Some servers drop the opening mark; an opening mark without an end is a thought without an answer.

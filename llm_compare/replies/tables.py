@@ -31,7 +31,7 @@ class ModelReplyRow(Base):
     settings: Mapped[Any] = mapped_column(JSON)
     """Parameters as sent."""
     task: Mapped[str] = mapped_column(String(20), server_default="comparison")
-    """``comparison`` of two patients, or a task of allocation, see ``about``."""
+    """``comparison`` of two patients, a task of allocation, ``suggestions`` or ``proposals``; see ``about``."""
     about: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
     """What a call of another task stands for. The columns from here to the content are those of comparisons."""
     template: Mapped[str | None] = mapped_column(String(50))

@@ -60,7 +60,12 @@ def group() -> None:
 
 @group.command("add")
 @name_argument
-@click.option("--role", type=role_choice, required=True, help="Owners may do everything, viewers only look.")
+@click.option(
+    "--role",
+    type=role_choice,
+    required=True,
+    help="Owners may do everything; coders look and code suggestions, apart from each other; viewers only look.",
+)
 @stdin_option
 def add_command(name: str, role: str, password_stdin: bool) -> None:
     """Add an account. Its password is asked for twice.
@@ -128,7 +133,9 @@ def password_command(name: str, password_stdin: bool) -> None:
 @name_argument
 @click.argument("role", type=role_choice)
 def role_command(name: str, role: str) -> None:
-    """Make an account an owner's or a viewer's, and end its sessions. A viewer's API tokens are revoked.
+    """Make an account an owner's, a coder's or a viewer's, and end its sessions.
+
+    Who is no owner any more loses the API tokens that the account made.
 
     \b
     Example:

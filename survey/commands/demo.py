@@ -15,6 +15,8 @@ from pathlib import Path
 import click
 from sqlalchemy import inspect, text
 
+from survey.coding.simulated_coders import SIMULATED_CODER
+from survey.commands.common import ACTOR
 from survey.db import make_engine, reading
 from survey.design_file import EXAMPLES
 from survey.errors import SurveyError
@@ -23,7 +25,13 @@ _MARKER = "made-by-equipoise-demo.txt"
 _DATABASE = "equipoise.sqlite"
 _NOT_THE_DEMOS = (
     ("participant", "NOT simulated", "{count} people took part in a study there"),
-    ("study", "slug <> 'kidney-8'", "{count} more studies were added there"),
+    ("study", "slug NOT IN ('kidney-8', 'kidney-attributes')", "{count} more studies were added there"),
+    ("suggestion", "NOT simulated", "{count} suggestions that no rehearsal made are kept there"),
+    (
+        "code",
+        f"(kind <> 'adjudicated' AND coder NOT LIKE '{SIMULATED_CODER}%') OR added_by <> '{ACTOR}'",
+        "{count} codes that the demo did not give are kept there",
+    ),
     ("model_reply", "NOT scripted", "{count} replies of models are kept there"),
 )
 _MODELS = ("youngest-first", "always-left", "coin")
@@ -48,6 +56,22 @@ class _Step:
 
 STEPS = (
     _Step(title="Create the embedded database", commands=("db upgrade",)),
+    _Step(
+        title="What should count? 40 simulated participants name attributes; two simulated coders code them",
+        commands=(
+            "survey rehearse {examples}/kidney-attributes.toml --participants 40 --seed 1",
+            "survey coding rehearse kidney-attributes --coders 2 --seed 1",
+            "survey coding agreement kidney-attributes --simulated --out {out}/agreement.json "
+            "--plot {out}/agreement.svg",
+            "survey coding adjudicate kidney-attributes --with sim-coder-1 --simulated",
+            "survey coding results kidney-attributes --simulated "
+            "--out {out}/attributes.json --report {out}/attributes.html",
+            "survey coding export kidney-attributes --simulated --out {out}/coding.json",
+            "survey coding design kidney-attributes {examples}/choices/kidney-attributes.toml --simulated "
+            "--out {out}/design.toml",
+            "survey check {out}/design.toml",
+        ),
+    ),
     _Step(
         title="Rehearse a survey: 30 simulated participants with known weights answer over HTTP",
         commands=(
@@ -156,6 +180,7 @@ def demo(out: Path) -> None:
         for command in step.commands:
             _run(shlex.split(command), out, environment)
     click.secho(f"\nDone in {time.monotonic() - started:.0f} seconds.", bold=True)
+    click.echo(f"What should count: {(out / 'attributes.html').resolve()}")
     click.echo(f"The report: {(out / 'report.html').resolve()}")
     click.echo(f"The simulation: {(out / 'years' / 'report.html').resolve()}")
     click.echo(f"The allocation: {(out / 'allocation.html').resolve()}")

@@ -12,6 +12,7 @@ import click
 
 from survey.commands.common import ACTOR, CannotWrite, changing, counted, json_option, looking, version_option
 from survey.config import load_settings, secrets_of
+from survey.kept_figures import forget_figures
 from survey.recruitment import IdKeeper
 from survey.store import studies
 from survey.store.erasure import erase
@@ -37,21 +38,28 @@ def erase_command(slug: str, study_version: str | None, code: str, yes: bool, as
     """
     if not yes:
         click.confirm(
-            f"Delete every answer and statement of {code} in study '{slug}'? This cannot be undone",
+            f"Delete every answer, suggestion and statement of {code} in study '{slug}'? This cannot be undone",
             abort=True,
             err=True,
         )
     with changing() as session:
         study = studies.find_study(session, slug, study_version)
         erased = erase(session, study, code, now=datetime.now(UTC), actor=ACTOR)
+    forget_figures(load_settings().state_dir, study.id)
     if as_json:
-        record = {"waves": erased.waves, "answers": erased.answers, "statements": erased.statements}
+        record = {
+            "waves": erased.waves,
+            "answers": erased.answers,
+            "suggestions": erased.suggestions,
+            "statements": erased.statements,
+        }
         click.echo(json.dumps({"participant": code, "erased": record}, indent=2))
         return
+    named = f", {counted(erased.suggestions, 'suggestion')}" if erased.suggestions else ""
     click.echo(
-        f"{code}: erased ({counted(erased.answers, 'answer')} and {counted(erased.statements, 'statement')} in "
-        f"{counted(erased.waves, 'wave')}); exports count the participant among the erased. "
-        "Backups and earlier exports still hold the data"
+        f"{code}: erased ({counted(erased.answers, 'answer')}{named} and "
+        f"{counted(erased.statements, 'statement')} in {counted(erased.waves, 'wave')}); exports count the "
+        "participant among the erased. Backups and earlier exports still hold the data"
     )
 
 

@@ -11,8 +11,8 @@ import click
 from survey.commands.bundles import bundle_record
 from survey.commands.common import CannotWrite, counted, design_argument, json_option
 from survey.design_file import parse_design, read_design_text
-from survey.pairing import presentation_count
 from survey.preregistration import preregister
+from survey.rehearsal import answer_count
 
 
 @click.command("preregister")
@@ -38,7 +38,8 @@ def preregister_command(
     """
     text = read_design_text(design_path)
     design = parse_design(text, str(design_path))
-    total = participants * presentation_count(design) * design.waves.count
+    waves = [answer_count(design, returning=wave > 1) for wave in range(1, design.waves.count + 1)]
+    total = participants * sum(waves)
     with click.progressbar(
         length=total, label="Simulated answers", file=sys.stderr, hidden=not sys.stderr.isatty()
     ) as bar:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,15 +12,16 @@ from pathlib import Path
 
 import click
 
+from survey.acceptability import Rating
 from survey.app import create_app
 from survey.config import Settings, load_settings, secrets_of
 from survey.db import open_database, reading, writing
 from survey.design import StudyDesign
 from survey.design_file import read_design, read_design_text
-from survey.pairing import presentation_count
-from survey.rehearsal import FINISHED, Rehearsal, rehearse
+from survey.rehearsal import FINISHED, Rehearsal, answer_count, rehearse
 from survey.serving import served_in_background
 from survey.store import studies
+from survey.suggestions import Stance
 
 
 @click.command("rehearse")
@@ -54,7 +55,8 @@ def rehearse_command(
     """Let simulated participants with known weights take a study over HTTP, through every step it has.
 
     They are marked as simulated, and exports leave them out unless asked. A design file that is not in the database
-    yet is added as a draft.
+    yet is added as a draft. Where a study asks which attributes should count, they name them with known
+    probabilities; 'equipoise survey coding rehearse' codes what they wrote.
 
     In the screener they answer so that they take part. What they do besides choosing (how many follow an instructed
     check, err in the question about the instructions, leave a question about themselves out) is said with the
@@ -120,7 +122,7 @@ def _service(settings: Settings, study: str, url: str | None) -> Iterator[tuple[
 
 @contextmanager
 def _progress(participants: int, design: StudyDesign) -> Iterator[Callable[[int], None]]:
-    total = participants * presentation_count(design)
+    total = participants * answer_count(design)
     with click.progressbar(
         length=total, label="Simulated answers", file=sys.stderr, hidden=not sys.stderr.isatty()
     ) as bar:
@@ -128,7 +130,7 @@ def _progress(participants: int, design: StudyDesign) -> Iterator[Callable[[int]
 
 
 def _as_dict(design: StudyDesign, result: Rehearsal) -> dict[str, object]:
-    return {
+    record: dict[str, object] = {
         "study": design.slug,
         "participants": result.participants,
         "endings": dict(result.endings),
@@ -140,23 +142,80 @@ def _as_dict(design: StudyDesign, result: Rehearsal) -> dict[str, object]:
         "seed": result.seed,
         "wall_seconds": round(result.wall_seconds, 2),
     }
+    if design.suggestions:
+        record["suggestions"] = result.suggestions
+        record["known_shares"] = _known_shares(result)
+    if design.acceptability:
+        record["ratings"] = result.ratings
+        record["known_ratings"] = _known_ratings(design, result)
+    if design.suggestions or design.acceptability:
+        record["manner"] = asdict(result.population.manner)
+    return record
+
+
+def _known_shares(result: Rehearsal) -> dict[str, dict[str, float]]:
+    """Return category -> stance -> probability that a simulated participant names it."""
+    return {
+        category.name: {stance.value: category.named[stance] for stance in Stance}
+        for category in result.population.categories
+    }
+
+
+def _known_ratings(design: StudyDesign, result: Rehearsal) -> dict[str, dict[str, float]]:
+    """Return attribute -> rating -> probability that a simulated participant gives it."""
+    known = {}
+    for attribute in design.acceptability.attributes if design.acceptability else ():
+        acceptable, cannot_say = result.population.rated(attribute.name)
+        # The rest to as many digits as the others are stated with.
+        known[attribute.name] = {
+            Rating.ACCEPTABLE.value: acceptable,
+            Rating.NOT_ACCEPTABLE.value: round(1 - acceptable - cannot_say, 6),
+            Rating.CANNOT_SAY.value: cannot_say,
+        }
+    return known
 
 
 def _as_text(design: StudyDesign, result: Rehearsal) -> str:
-    shown = ", ".join(f"{n} {choice.value}" for choice, n in result.choices.items())
     others = [
         f"{n} ended otherwise: {name.replace('_', ' ')}"
         for name, n in result.endings.items()
         if name != FINISHED
     ]
     lines = [
-        f"{design.slug}: {result.participants} simulated participants finished, {result.answers} answers stored "
-        f"({shown}) in {result.wall_seconds:.1f} s",
+        f"{design.slug}: {result.participants} simulated participants finished, {_stored(design, result)} "
+        f"in {result.wall_seconds:.1f} s",
         *others,
-        f"Their known weights (seed {result.seed}):",
-        *(f"  {name}: {value:+.4f}" for name, value in result.rule.coefficients.items()),
-        f"  indecision log-weight: {result.rule.indecision_log_weight:+.4f}",
-        "What they did besides, with these probabilities:",
-        *(f"  {name.replace('_', ' ')}: {share:g}" for name, share in asdict(result.conduct).items()),
     ]
+    if design.compares:
+        lines += [
+            f"Their known weights (seed {result.seed}):",
+            *(f"  {name}: {value:+.4f}" for name, value in result.rule.coefficients.items()),
+            f"  indecision log-weight: {result.rule.indecision_log_weight:+.4f}",
+        ]
+    if design.suggestions:
+        lines.append(f"What they name, with these probabilities (seed {result.seed}):")
+        lines += (f"  {name}: {_shares(known)}" for name, known in _known_shares(result).items())
+    if design.acceptability:
+        lines.append(f"How they rate, with these probabilities (seed {result.seed}):")
+        lines += (f"  {name}: {_shares(known)}" for name, known in _known_ratings(design, result).items())
+    besides = asdict(result.conduct)
+    if design.suggestions or design.acceptability:
+        besides |= asdict(result.population.manner)
+    lines.append("What they did besides, with these probabilities:")
+    lines += (f"  {name.replace('_', ' ')}: {share:g}" for name, share in besides.items())
     return "\n".join(lines)
+
+
+def _stored(design: StudyDesign, result: Rehearsal) -> str:
+    """Return how much is stored of each kind that the study has."""
+    choices = ", ".join(f"{n} {choice.value}" for choice, n in result.choices.items())
+    parts = [f"{result.answers} answers stored ({choices})"] if design.compares else []
+    if design.suggestions:
+        parts.append(f"{result.suggestions} suggestions stored")
+    if design.acceptability:
+        parts.append(f"{result.ratings} ratings stored")
+    return ", ".join(parts)
+
+
+def _shares(known: Mapping[str, float]) -> str:
+    return ", ".join(f"{word.replace('_', ' ')} {share:g}" for word, share in known.items())

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from survey.commands.bundles import export_command, verify_command
+from survey.commands.coding.group import coding_group
 from survey.commands.common import (
     ACTOR,
     changing,
@@ -31,7 +32,16 @@ from survey.design import StudyDesign, design_hash
 from survey.design_file import parse_design, read_design, read_design_text
 from survey.export import STUDY_EVENTS
 from survey.store import studies
-from survey.tables import EventRow, ParticipantRow, ParticipantState, PresentationRow, StudyRow, StudyState
+from survey.tables import (
+    AttributePageRow,
+    EventRow,
+    ParticipantRow,
+    ParticipantState,
+    PresentationRow,
+    StudyRow,
+    StudyState,
+    SuggestionRow,
+)
 
 
 @click.group()
@@ -54,6 +64,7 @@ for _command in (
     erase_command,
     forget_ids_command,
     invitations_command,
+    coding_group,
 ):
     group.add_command(_command)
 
@@ -207,7 +218,7 @@ def show_command(slug: str, study_version: str | None, as_json: bool) -> None:
     """
     with looking() as session:
         study = studies.find_study(session, slug, study_version)
-        title = studies.design_of(study).title
+        design = studies.design_of(study)
         waves = {
             "people": _waves(session, study, simulated=False),
             "simulated": _waves(session, study, simulated=True),
@@ -217,14 +228,16 @@ def show_command(slug: str, study_version: str | None, as_json: bool) -> None:
             for event in _events(session, study)
         ]
     if as_json:
-        record = _record(study) | {"title": title, **waves, "events": events}
+        record = _record(study) | {"title": design.title, **waves, "events": events}
         click.echo(json.dumps(record, indent=2, ensure_ascii=False))
         return
-    click.echo(f"{_line(study)}\n  {title}")
+    click.echo(f"{_line(study)}\n  {design.title}")
     for kind, counts in waves.items():
         for wave in counts:
             states = ", ".join(f"{n} {state}" for state, n in wave["states"].items())
-            click.echo(f"  {kind}, wave {wave['wave']}: {counted(wave['answers'], 'answer')}; {states}")
+            given = [counted(wave["answers"], "answer")] if design.compares else []
+            given += [counted(wave["suggestions"], "suggestion")] if design.suggestions else []
+            click.echo("; ".join([f"  {kind}, wave {wave['wave']}: {', '.join(given) or 'ratings'}", states]))
     for event in events:
         click.echo(f"  {event['at']}  {event['what']}" + (f"  ({event['by']})" if event["by"] else ""))
 
@@ -232,6 +245,9 @@ def show_command(slug: str, study_version: str | None, as_json: bool) -> None:
 class _Wave(TypedDict):
     wave: int
     answers: int
+    """To comparisons."""
+    suggestions: int
+    """That the participants wrote here and did not take back."""
     states: dict[str, int]
 
 
@@ -252,10 +268,20 @@ def _waves(session: Session, study: StudyRow, *, simulated: bool) -> list[_Wave]
             .group_by(ParticipantRow.wave)
         ).all()
     )
+    suggestions = dict(
+        session.execute(
+            select(ParticipantRow.wave, func.count())
+            .join(AttributePageRow, AttributePageRow.participant_id == ParticipantRow.id)
+            .join(SuggestionRow, SuggestionRow.page_id == AttributePageRow.id)
+            .where(*these, SuggestionRow.removed_at.is_(None))
+            .group_by(ParticipantRow.wave)
+        ).all()
+    )
     return [
         _Wave(
             wave=wave,
             answers=answers.get(wave, 0),
+            suggestions=suggestions.get(wave, 0),
             states={state.value: states[wave][state] for state in ParticipantState if states[wave][state]},
         )
         for wave in sorted(states)
@@ -302,13 +328,6 @@ def _summary(design: StudyDesign) -> dict[str, str | int | list[str] | None]:
         "checks": len(roles.checks),
         "repeats": roles.repeats,
     }
-    # Told only where there is something to tell, as most studies ask no such thing.
-    asked = design.choose_one
-    choose_one = (
-        {"choose_one": f"{asked.problems_per_respondent} of {len(asked.problems)} problems per respondent"}
-        if asked
-        else {}
-    )
     return {
         "slug": design.slug,
         "version": design.version,
@@ -319,9 +338,9 @@ def _summary(design: StudyDesign) -> dict[str, str | int | list[str] | None]:
         "comparisons": "drawn at random" if comparisons is None else len(comparisons),
         "comparisons_per_respondent": design.comparisons_per_respondent,
         "designed_comparisons": [f"{count} {role}" for role, count in counts.items() if count],
-        **choose_one,
-        "drawing": design.comparison_kind.value,
-        "sides": design.sides.value,
+        **_asked_besides(design),
+        "drawing": design.comparison_kind.value if design.compares else "no comparisons",
+        "sides": design.sides.value if design.compares else "no comparisons",
         "arms": [arm.name for arm in design.arms],
         "indecision": design.indecision.label if design.indecision.offered else "not offered",
         "screener": [question.name for question in design.screener],
@@ -330,3 +349,29 @@ def _summary(design: StudyDesign) -> dict[str, str | int | list[str] | None]:
         "participants_at_most": "no limit" if design.quotas.most is None else design.quotas.most,
         "design_hash": design_hash(design),
     }
+
+
+def _asked_besides(design: StudyDesign) -> dict[str, str | list[str]]:
+    """Return what is asked besides comparisons. Told only where there is something to tell, as most studies ask no
+    such thing."""
+    asked: dict[str, str | list[str]] = {}
+    if design.suggestions is not None:
+        order = ["in random order"] if design.suggestions.shuffled else []
+        asked["open_questions"] = [
+            *(question.stance.value.replace("_", " ") for question in design.suggestions.questions),
+            *order,
+        ]
+    if design.acceptability is not None:
+        asked["attributes_rated"] = [attribute.name for attribute in design.acceptability.attributes]
+        if design.acceptability.ranked:
+            asked["attributes_ranked"] = f"at most {design.acceptability.ranked}"
+    if design.choose_one is not None:
+        problems = design.choose_one
+        asked["choose_one"] = (
+            f"{problems.problems_per_respondent} of {len(problems.problems)} problems per respondent"
+        )
+    if design.origins:
+        asked["attributes_named_by_people"] = [
+            f"{origin.attribute} ({origin.study})" for origin in design.origins
+        ]
+    return asked

@@ -11,9 +11,11 @@ from survey.design_file.reading import (
     attributes_from_records,
     example_design,
     example_with_hash,
+    examples_with_comparisons,
     parse_design,
     read_design,
     read_design_text,
+    read_design_with_comparisons,
 )
 
 __all__ = [
@@ -22,7 +24,9 @@ __all__ = [
     "attributes_from_records",
     "example_design",
     "example_with_hash",
+    "examples_with_comparisons",
     "parse_design",
     "read_design",
     "read_design_text",
+    "read_design_with_comparisons",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from survey.design import (
     Adaptive,
     Arm,
     Attribute,
+    AttributeOrigin,
     CategoricalAttribute,
     ComparisonKind,
     DesignedRoles,
@@ -27,6 +29,13 @@ from survey.design import (
     Texts,
     design_hash,
     make_profile,
+    require_comparisons,
+)
+from survey.design_file.attributes_asked import (
+    acceptability_from,
+    check_without_comparisons,
+    speaks_of_comparisons,
+    suggestions_from,
 )
 from survey.design_file.checks import check_amounts, check_forms, check_values, no_duplicates
 from survey.design_file.choose_one import choose_one_from
@@ -54,6 +63,7 @@ from survey.design_file.tables import (
     ATTRIBUTE_TABLES,
     CategoricalTable,
     DesignTables,
+    NoComparisonsTables,
     NumericTable,
     PairTable,
 )
@@ -79,6 +89,19 @@ def read_design(path: Path) -> StudyDesign:
     return parse_design(read_design_text(path), str(path))
 
 
+def read_design_with_comparisons(path: Path) -> StudyDesign:
+    """Read and check the design file of a study that asks for comparisons.
+
+    Raises
+    ------
+    BadDesign
+        As :func:`read_design`.
+    NoComparisons
+        The study asks for attributes alone.
+    """
+    return require_comparisons(read_design(path), str(path))
+
+
 def read_design_text(path: Path) -> str:
     """Return the text of a design file, unchecked. Raises :class:`BadDesign` if it is no readable text."""
     try:
@@ -94,6 +117,12 @@ def read_design_text(path: Path) -> str:
 def example_design(name: str) -> StudyDesign:
     """Return a design that ships with Equipoise, e.g. ``kidney-8``."""
     return read_design(EXAMPLES / f"{name}.toml")
+
+
+@lru_cache(maxsize=1)
+def examples_with_comparisons() -> tuple[str, ...]:
+    """Return the names of the designs that ship with Equipoise and ask for comparisons, sorted."""
+    return tuple(path.stem for path in sorted(EXAMPLES.glob("*.toml")) if read_design(path).compares)
 
 
 def example_with_hash(hashed: str) -> StudyDesign | None:
@@ -113,18 +142,22 @@ def parse_design(text: str, where: str = "design.toml", *, accepted: bool = Fals
     """
     document = read_document(text, where)
     lines = key_lines(text)
-    try:
-        tables = DesignTables.model_validate(document)
-    except ValidationError as error:
-        complaints = [
-            complaint(where, lines, location(document, e["loc"]), message(dict(e))) for e in error.errors()
-        ]
-        raise BadDesign(bounded(complaints), where) from None
-    complaints = []
+    complaints: list[str] = []
 
     def complain(loc: Loc, text: str) -> None:
         complaints.append(complaint(where, lines, loc, text))
 
+    has_comparisons = speaks_of_comparisons(document)
+    if not has_comparisons:
+        check_without_comparisons(document, complain)
+    try:
+        tables = (DesignTables if has_comparisons else NoComparisonsTables).model_validate(document)
+    except ValidationError as error:
+        complaints += [
+            complaint(where, lines, location(document, e["loc"]), message(dict(e))) for e in error.errors()
+        ]
+    if complaints:
+        raise BadDesign(bounded(complaints), where)
     design = _design_from(tables, complain)
     if not accepted:
         check_forms(design, complain)
@@ -228,6 +261,9 @@ def _design_from(tables: DesignTables, complain: Complain) -> StudyDesign:
         practice=pairs.read(tables.practice, ("practice",)) if tables.practice else None,
         comprehension=_comprehension(tables.comprehension) if tables.comprehension else None,
         choose_one=choose_one_from(tables.choose_one, complain) if tables.choose_one else None,
+        suggestions=suggestions_from(tables.suggestions) if tables.suggestions else None,
+        acceptability=acceptability_from(tables.acceptability) if tables.acceptability else None,
+        origins=_origins(tables),
         screener=tuple(_form_question(question) for question in tables.screener),
         demographics=tuple(_form_question(question) for question in tables.demographics),
         recruitment=Recruitment(**tables.recruitment.model_dump()),
@@ -380,6 +416,14 @@ def _options(options: Sequence[OptionTable]) -> tuple[Option, ...]:
             screens_out=isinstance(option, ScreenerOptionTable) and option.screens_out,
         )
         for option in options
+    )
+
+
+def _origins(tables: DesignTables) -> tuple[AttributeOrigin, ...]:
+    return tuple(
+        AttributeOrigin(attribute=table.name, **table.origin.model_dump())
+        for table in tables.attributes
+        if table.origin is not None
     )
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from survey.design import LISTABLE, AttributeOrder, ComparisonKind, Favours, Highlight, ProfileKind, Sides
+from survey.design_file.attributes_asked import AcceptabilityTable, OriginTable, SuggestionsTable
 from survey.design_file.choose_one import ChooseOneTable
 from survey.design_file.fields import (
     LONGEST_NAME,
@@ -103,6 +104,7 @@ class CategoricalTable(Table):
     label: Text
     levels: Annotated[list[LevelTable], Field(min_length=2, max_length=MOST_IN_A_LIST)]
     favoured: str | None = None
+    origin: OriginTable | None = None
 
     @model_validator(mode="after")
     def _levels_are_distinct(self) -> Self:
@@ -129,6 +131,7 @@ class NumericTable(Table):
     words_one: MaybeText = ""
     unit: MaybeText = ""
     favours: Favours | None = None
+    origin: OriginTable | None = None
 
     @model_validator(mode="after")
     def _values_are_stated(self) -> Self:
@@ -283,6 +286,8 @@ class DesignTables(Table):
     practice: PairTable | None = None
     comprehension: ComprehensionTable | None = None
     choose_one: ChooseOneTable | None = None
+    suggestions: SuggestionsTable | None = None
+    acceptability: AcceptabilityTable | None = None
     screener: list[ScreenerQuestionTable] = Field(default_factory=list, max_length=MOST_IN_A_LIST)
     demographics: list[FormQuestionTable] = Field(default_factory=list, max_length=MOST_IN_A_LIST)
     recruitment: RecruitmentTable = RecruitmentTable()
@@ -293,3 +298,27 @@ class DesignTables(Table):
     preregistration: PreregistrationTable = PreregistrationTable()
     languages: dict[str, dict[str, Any]] = Field(default_factory=dict, max_length=MOST_IN_A_LIST)
     """Tag -> words, nested as the design is; compared with the design's own words later."""
+
+
+class TextsAroundNoComparisons(TextsTable):
+    """[texts] of a study without comparisons."""
+
+    instructions: Text = ""
+    question: Text = ""
+    left: Text = ""
+    right: Text = ""
+
+
+class NoComparisonsTables(DesignTables):
+    """The whole file of a study that asks for attributes alone, and so has none of its own yet.
+
+    What it cannot have is complained of before (``check_without_comparisons``): each where it stands.
+    """
+
+    texts: TextsAroundNoComparisons
+    attributes: Annotated[list[AttributeTable], Field(max_length=0)] = Field(default_factory=list)
+    profiles: ProfilesTable = ProfilesTable(kind=ProfileKind.RANDOM)
+    comparisons: ComparisonsTable = ComparisonsTable.model_construct(
+        kind=ComparisonKind.RANDOM, per_respondent=0
+    )
+    indecision: IndecisionTable = IndecisionTable(offered=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from survey.acceptability import Rating
 from survey.design import StudyDesign, Translation
 from survey.design_file.complaints import Complain, Loc
 from survey.design_file.fields import Language, readable
@@ -125,7 +126,7 @@ def _read_side_by_side(design: StudyDesign) -> Iterator[tuple[list[str], str]]:
     yield [f"attributes.{a.name}.label" for a in design.attributes], _TWICE
     for attribute in design.attributes:
         yield below(f"attributes.{attribute.name}.levels"), _TWICE
-    answers = ["texts.left", "texts.right"]
+    answers = [key for key in ("texts.left", "texts.right") if key in known]
     yield [*answers, *(["indecision.label"] if design.indecision.offered else [])], _ANSWER
     for arm in design.arms:
         if arm.indecision_label:
@@ -140,6 +141,19 @@ def _read_side_by_side(design: StudyDesign) -> Iterator[tuple[list[str], str]]:
             yield [f"choose_one.{table}.{column.name}.label" for column in columns], _TWICE
             for column in columns:
                 yield below(f"choose_one.{table}.{column.name}.values"), _TWICE
+    if design.suggestions is not None:
+        keys = [f"suggestions.{question.stance}" for question in design.suggestions.questions]
+        yield [f"{key}.question" for key in keys], _TWICE
+        for key in keys:
+            labels = (f"{key}.label", f"{key}.direction_label", f"{key}.why_label")
+            yield [label for label in labels if label in known], _TWICE
+    if design.acceptability is not None:
+        rated = [
+            f"acceptability.attributes.{attribute.name}.label"
+            for attribute in design.acceptability.attributes
+        ]
+        yield rated, _TWICE
+        yield [f"acceptability.{rating}" for rating in Rating], _ANSWER
     for table, questions in (("screener", design.screener), ("demographics", design.demographics)):
         for question in questions:
             yield below(f"{table}.{question.name}.options"), _TWICE

@@ -21,8 +21,8 @@ from survey.tables import ParticipantRow, ParticipantState, PresentationRow, Stu
 
 _SD = 5
 """Counts that should follow from chance may be off by so many standard deviations: one in two million are."""
-_REDRAWN = 20
-"""Participants per study whose comparisons are drawn again."""
+REDRAWN = 20
+"""Participants per study whose draws are made again."""
 
 
 # --- complete ------------------------------------------------------------------------------------------
@@ -231,6 +231,8 @@ def _shares(design: StudyDesign) -> dict[str, float]:
 def _again(patient: Patient) -> Iterable[str]:
     by_id = {study.id: study for study in patient.studies}
     for study_id, design in patient.designs.items():
+        if not design.compares:
+            continue
         if design.comparison_kind in (ComparisonKind.BALANCED, ComparisonKind.ADAPTIVE):
             continue  # They depend on what others had been asked at that moment.
         finished = [
@@ -239,8 +241,8 @@ def _again(patient: Patient) -> Iterable[str]:
             if person.study_id == study_id and person.state is ParticipantState.FINISHED
         ]
         # Spread over the whole study.
-        step = max(1, len(finished) // _REDRAWN)
-        for id_ in finished[::step][:_REDRAWN]:
+        step = max(1, len(finished) // REDRAWN)
+        for id_ in finished[::step][:REDRAWN]:
             yield from _differs(patient, by_id[study_id], design, id_)
 
 
@@ -319,7 +321,7 @@ CHECKS = (
     ),
     Check(
         name="draws repeat",
-        meaning=f"Drawn again from the study's seed, the comparisons of {_REDRAWN} finished participants come "
+        meaning=f"Drawn again from the study's seed, the comparisons of {REDRAWN} finished participants come "
         "out the same. If not, they were changed, or drawn by a version of Equipoise or NumPy that draws "
         "otherwise.",
         find=_again,

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from survey.doctor import answers, choosing, draws, people, storage
+from survey.doctor import answers, attributes, choosing, coding, draws, people, storage
 
-CHECKS = (*storage.CHECKS, *answers.CHECKS, *people.CHECKS, *draws.CHECKS, *choosing.CHECKS)
+CHECKS = (
+    *storage.CHECKS,
+    *answers.CHECKS,
+    *people.CHECKS,
+    *draws.CHECKS,
+    *choosing.CHECKS,
+    *attributes.CHECKS,
+    *coding.CHECKS,
+)

@@ -17,6 +17,7 @@ from survey.steps import ENDINGS
 from survey.tables import (
     ENDED,
     AnswerRow,
+    AttributePageRow,
     ChoiceTaskRow,
     EventRow,
     IdentityRow,
@@ -32,7 +33,8 @@ _STARTED_TO_ENDED = ("started_at", "consented_at", "admitted_at", "ended_at")
 
 def _drawn_when_admitted(patient: Patient) -> Iterable[str]:
     for person in patient.people.values():
-        if (person.admitted_at is not None) != (person.id in patient.shown):
+        compares = patient.designs[person.study_id].compares
+        if (compares and person.admitted_at is not None) != (person.id in patient.shown):
             yield of(person)
 
 
@@ -59,7 +61,7 @@ def _times(patient: Patient) -> Iterable[str]:
 def _erased(patient: Patient) -> Iterable[str]:
     left = [
         exists().where(kind.participant_id == ParticipantRow.id)
-        for kind in (PresentationRow, ChoiceTaskRow, StatementRow, EventRow, IdentityRow)
+        for kind in (PresentationRow, ChoiceTaskRow, AttributePageRow, StatementRow, EventRow, IdentityRow)
     ]
     query = select(ParticipantRow.id).where(ParticipantRow.state == ParticipantState.ERASED, or_(*left))
     return patient.ids("participant", query)
@@ -189,7 +191,8 @@ def _old_ids(patient: Patient) -> Iterable[str]:
 CHECKS = (
     Check(
         name="who is admitted was drawn comparisons",
-        meaning="Comparisons are drawn in the same moment in which a place is given, and for nobody else.",
+        meaning="Comparisons, where the design has any, are drawn in the same moment in which a place is given, "
+        "and for nobody else.",
         find=_drawn_when_admitted,
     ),
     Check(
@@ -205,7 +208,8 @@ CHECKS = (
     ),
     Check(
         name="nothing is left of who was erased",
-        meaning="An erased participant has no comparisons, statements, events or recruitment id.",
+        meaning="An erased participant has no comparisons, other tasks, pages about attributes, statements, "
+        "events or recruitment id.",
         find=_erased,
     ),
     Check(

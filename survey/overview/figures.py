@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from survey.overview.attributes import PageCount, page_counts
 from survey.overview.choices import (
     ArmIndecision,
     FollowUps,
@@ -61,6 +62,8 @@ class Figures:
     flags: Flags
     sides: SideBalance
     coverage: Coverage
+    pages: Sequence[PageCount]
+    """About attributes."""
     problems: Sequence[ProblemCount]
     """Of choosing one of many."""
     quotas: Sequence[QuotaCount]
@@ -69,7 +72,7 @@ class Figures:
     comprehension: ComprehensionCount | None
     demographics: Sequence[QuestionCount]
     replayed: int
-    """Answers that were sent again, by a double click or a reload, and not stored twice."""
+    """Answers and suggestions that were sent again, by a double click or a reload, and not stored twice."""
     reopened: int
     """Times that the last answer was changed."""
 
@@ -77,6 +80,11 @@ class Figures:
     def answers(self) -> int:
         """Answers that count."""
         return self.times.answers
+
+    @property
+    def suggestions(self) -> int:
+        """Suggestions that were made and not taken back."""
+        return sum(page.entries.standing for page in self.pages if page.entries)
 
 
 def figures_of(session: Session, study: StudyRow, *, simulated: bool, wave: int, now: datetime) -> Figures:
@@ -101,6 +109,7 @@ def figures_of(session: Session, study: StudyRow, *, simulated: bool, wave: int,
         flags=flags(design.exclusions, [judged(design, r) for r in records]),
         sides=side_balance(records),
         coverage=coverage(design, records),
+        pages=page_counts(session, study, simulated=simulated, wave=wave),
         problems=problem_counts(session, study, simulated=simulated, wave=wave),
         quotas=quotas(design, everybody, now=now) if has_newcomers else (),
         screener=count_section(Section.SCREENER, design.screener, records) if has_newcomers else (),
@@ -108,9 +117,13 @@ def figures_of(session: Session, study: StudyRow, *, simulated: bool, wave: int,
         demographics=count_section(Section.DEMOGRAPHICS, design.demographics, records)
         if has_newcomers
         else (),
-        replayed=events.get("answer replayed", 0),
-        reopened=events.get("answer reopened", 0),
+        replayed=sum(events.get(what, 0) for what in _REPLAYED),
+        reopened=sum(events.get(what, 0) for what in _REOPENED),
     )
+
+
+_REPLAYED = ("answer replayed", "page replayed", "entry replayed")
+_REOPENED = ("answer reopened", "page reopened")
 
 
 def _events(session: Session, study: StudyRow, *, simulated: bool, wave: int) -> dict[str, int]:
@@ -121,7 +134,7 @@ def _events(session: Session, study: StudyRow, *, simulated: bool, wave: int) ->
             ParticipantRow.study_id == study.id,
             ParticipantRow.simulated.is_(simulated),
             ParticipantRow.wave == wave,
-            EventRow.what.in_(("answer replayed", "answer reopened")),
+            EventRow.what.in_((*_REPLAYED, *_REOPENED)),
         )
         .group_by(EventRow.what)
     )

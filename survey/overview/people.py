@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,17 +12,22 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from survey.answers import Choice, Role
+from survey.overview.attributes import ANSWER_THAT_COUNTS
 from survey.overview.counts import COUNTED
 from survey.overview.records import Judged, judged, read_records
 from survey.store.studies import design_of
 from survey.tables import (
     AnswerRow,
+    AttributePageAnswerRow,
+    AttributePageRow,
+    AttributeTask,
     EventRow,
     FollowUpRow,
     ParticipantRow,
     PresentationRow,
     StatementRow,
     StudyRow,
+    SuggestionRow,
 )
 
 
@@ -91,6 +97,39 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """An entry to an open question."""
+
+    text: str
+    why: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A page about attributes that the participant was sent to, with the answer that counts."""
+
+    position: int
+    task: AttributeTask
+    shown: Sequence[str]
+    """Names of the attributes from the top; empty for open questions."""
+    answered_at: datetime | None
+    seconds: float | None
+    """As the browser told it, sound or not."""
+    seconds_problem: str
+    changes: int
+    """Times that the participant came back to it and went on again."""
+    named: Sequence[Named]
+    """What was not taken back, in order."""
+    taken_back: int
+    """How many entries were: their words are nobody's business any more."""
+    ratings: Mapping[str, str]
+    """Attribute -> rating; attributes that were left out are not there."""
+    ranking: Sequence[str]
+    """Attributes, the most important first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Saying:
     """An answer to a question of a form."""
 
@@ -107,6 +146,8 @@ class WaveOfPerson:
     judged: Judged
     simulated: bool
     events: Sequence[Happened]
+    asked: Sequence[Asked]
+    """About attributes."""
     compared: Sequence[Compared]
     said: Sequence[Saying]
 
@@ -128,6 +169,7 @@ def person_of(session: Session, study: StudyRow, code: str) -> list[WaveOfPerson
             judged=judged(design, record),
             simulated=simulated,
             events=_events(session, record.id),
+            asked=_asked(session, record.id),
             compared=_compared(session, record.id),
             said=_said(session, record.id),
         )
@@ -178,6 +220,43 @@ def _compared(session: Session, participant_id: int) -> list[Compared]:
             follow_ups=follow_ups.get(answer.id, ()) if answer else (),
         )
         for presentation, answer in shown
+    ]
+
+
+def _asked(session: Session, participant_id: int) -> list[Asked]:
+    rows = session.execute(
+        select(AttributePageRow, AttributePageAnswerRow)
+        .outerjoin(AttributePageAnswerRow, ANSWER_THAT_COUNTS)
+        .where(AttributePageRow.participant_id == participant_id, AttributePageRow.served_at.is_not(None))
+        .order_by(AttributePageRow.position)
+    ).all()
+    named: dict[int | None, list[Named]] = {}
+    taken_back: Counter[int | None] = Counter()
+    for row in session.scalars(
+        select(SuggestionRow)
+        .where(SuggestionRow.page_id.in_([page.id for page, _ in rows]))
+        .order_by(SuggestionRow.id)
+    ):
+        if row.removed_at is not None:
+            taken_back[row.page_id] += 1
+            continue
+        entry = Named(text=row.text, why=row.why, direction=row.direction)
+        named.setdefault(row.page_id, []).append(entry)
+    return [
+        Asked(
+            position=page.position,
+            task=page.task,
+            shown=page.attribute_order,
+            answered_at=answer.answered_at if answer else None,
+            seconds=answer.client_seconds if answer else None,
+            seconds_problem=answer.client_seconds_problem if answer else "",
+            changes=max(0, page.answered - 1),
+            named=named.get(page.id, ()),
+            taken_back=taken_back[page.id],
+            ratings=answer.ratings if answer else {},
+            ranking=answer.ranking if answer else (),
+        )
+        for page, answer in rows
     ]
 
 

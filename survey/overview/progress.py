@@ -152,7 +152,7 @@ class WaveCount:
     wave: int
     started: int
     admitted: int
-    """Hold a place among the comparisons and have not finished."""
+    """Hold a place and have not finished."""
     finished: int
     invited: int | None
     """Those who finished the wave before; None for the first wave."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, select, type_coerce
+from sqlalchemy import ColumnElement, String, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from survey.answers import Choice, Presentation, Role
@@ -21,6 +21,7 @@ from survey.store.studies import design_of
 from survey.tables import (
     ENDED,
     AnswerRow,
+    AttributePageRow,
     EventRow,
     FollowUpKind,
     FollowUpRow,
@@ -30,6 +31,7 @@ from survey.tables import (
     Section,
     StatementRow,
     StudyRow,
+    SuggestionRow,
 )
 
 
@@ -94,6 +96,8 @@ class Record:
     stated: Mapping[Section, Sequence[Stated]]
     follow_ups: Sequence[tuple[FollowUpKind, str]]
     """What was said after indecisions that count; an empty value: skipped."""
+    suggested: int = 0
+    """What was named to open questions and not taken back."""
 
     @property
     def has_ended(self) -> bool:
@@ -158,6 +162,7 @@ def read_records(
     seen = _seen(session, these)
     stated = _stated(session, these)
     follow_ups = _follow_ups(session, these)
+    suggested = _suggested(session, these)
     withdrawn_at = _withdrawn_at(session, these)
     rows = session.execute(
         select(
@@ -210,6 +215,7 @@ def read_records(
             main=[(shown, given) for shown, given in answered if shown.role is Role.MAIN],
             stated=stated.get(id_, {}),
             follow_ups=follow_ups.get(id_, ()),
+            suggested=suggested.get(id_, 0),
         )
         records.append(record)
     return records
@@ -227,15 +233,15 @@ def _step(
     if state is ParticipantState.SCREENED_OUT:
         return ParticipantState.COMPREHENDING if admitted else ParticipantState.SCREENING
     if state is ParticipantState.QUOTA_FULL:
-        # Slots are claimed at the end of the last step before the instructions, and by newcomers only.
-        steps = steps_of(design)
-        return steps[steps.index(ParticipantState.INSTRUCTED) - 1]
+        # Slots are claimed at the end of the last step before admission, and by newcomers only.
+        return [step for step in steps_of(design) if step in _BEFORE_ADMISSION][-1]
     if state is ParticipantState.DECLINED:
         return ParticipantState.CONSENTING
     return state
 
 
 Where = Sequence[ColumnElement[bool]]
+_BEFORE_ADMISSION = (ParticipantState.CONSENTING, ParticipantState.SCREENING)
 _CHOICES = {choice.value: choice for choice in Choice}
 _ROLES = {role.value: role for role in Role}
 
@@ -368,6 +374,17 @@ def _follow_ups(session: Session, these: Where) -> dict[int, list[tuple[FollowUp
     for id_, kind, value in rows:
         found.setdefault(id_, []).append((kind, value))
     return found
+
+
+def _suggested(session: Session, these: Where) -> dict[int, int]:
+    rows = session.execute(
+        select(AttributePageRow.participant_id, func.count())
+        .join(ParticipantRow, ParticipantRow.id == AttributePageRow.participant_id)
+        .join(SuggestionRow, SuggestionRow.page_id == AttributePageRow.id)
+        .where(*these, SuggestionRow.removed_at.is_(None))
+        .group_by(AttributePageRow.participant_id)
+    )
+    return {id_: int(count) for id_, count in rows}
 
 
 def _withdrawn_at(session: Session, these: Where) -> dict[int, ParticipantState]:

@@ -109,7 +109,8 @@ def renew_hash(session: Session, account: AccountRow, password_hash: str, *, see
 
 
 def set_role(session: Session, account: AccountRow, role: AccountRole, *, now: datetime, actor: str) -> None:
-    """Change what the account may do and end its sessions; a viewer's API tokens are revoked: owners make them.
+    """Change what the account may do and end its sessions; who is no owner any more loses the API tokens that the
+    account made: owners make them.
 
     Raises
     ------
@@ -119,8 +120,8 @@ def set_role(session: Session, account: AccountRow, role: AccountRole, *, now: d
     _lock(session)
     if account.role is role:
         return
-    if role is AccountRole.VIEWER:
-        _require_another_owner(session, account, "be made a viewer")
+    if role is not AccountRole.OWNER:
+        _require_another_owner(session, account, f"be made a {role.value}")
         revoke_tokens_of(session, actor_of(account), now=now, actor=actor)
     before, account.role = account.role, role
     account.epoch += 1

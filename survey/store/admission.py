@@ -15,6 +15,7 @@ from survey.design import Arm, Comparison, ComparisonKind, Profile, StudyDesign
 from survey.pairing import draw_next, draw_presentations, redraw_presentations
 from survey.pairing.comparisons import Tally
 from survey.participation import WaveComparisons
+from survey.store.attribute_pages import add_attribute_pages
 from survey.store.choice_tasks import add_choice_tasks
 from survey.store.presentations import add_presentations, presentation_of, seen_by
 from survey.store.studies import design_of, lock_study
@@ -100,10 +101,12 @@ def _holds_slot(since: datetime) -> ColumnElement[bool]:
 
 
 def draw_for(session: Session, study: StudyRow, participant: ParticipantRow, *, now: datetime) -> None:
-    """Assign the arm with the fewest participants, draw the comparisons and problems, and store them."""
+    """Assign the arm with the fewest participants; draw pages about attributes, comparisons and problems, and store
+    them."""
     design = design_of(study)
     if participant.arm is None:
         participant.arm = _arm_for(session, participant, design, study).name
+    add_attribute_pages(session, study, participant)
     drawn = redrawn(session, study, participant, asked=_asked(session, study, participant, now=now))
     add_presentations(session, participant, drawn)
     hold = timedelta(minutes=design.quotas.hold_minutes)
@@ -121,6 +124,8 @@ def redrawn(
         What the study had asked at that moment; only balanced designs look at it.
     """
     design = design_of(study)
+    if not design.compares:
+        return ()
     arm = design.arm(participant.arm or "")
     rng = _admission_rng(study, participant)
     earlier = _wave_before(session, design, participant)

@@ -22,6 +22,7 @@ from survey.pairing import presentation_count
 from survey.questionnaire import Comprehension
 from survey.steps import step_after
 from survey.store import admission
+from survey.store.attribute_pages import serve_next_attribute_page
 from survey.store.choice_tasks import serve_next_task
 from survey.store.events import log_event
 from survey.store.participants import (
@@ -207,8 +208,8 @@ def failed_comprehension(asked: Comprehension | None, given: list[str]) -> bool:
 
 
 def go_on(session: Session, study: StudyRow, participant: ParticipantRow, *, now: datetime) -> None:
-    """Enter the step after the present one and send the participant to its first comparison or problem, if it has
-    any. The caller has begun a step (``participants.step_of``)."""
+    """Enter the step after the present one and send the participant to its first page, comparison or problem, if it
+    has any. The caller has begun a step (``participants.step_of``)."""
     following = step_after(design_of(study), participant.state, returning=participant.returning)
     if following is ParticipantState.FINISHED:
         end(session, study, participant, following, now=now)
@@ -217,6 +218,9 @@ def go_on(session: Session, study: StudyRow, participant: ParticipantRow, *, now
     session.flush()
     if following in (ParticipantState.PRACTICING, ParticipantState.ANSWERING):
         _serve_next(session, study, participant, now=now)
+    elif following is ParticipantState.RATING:
+        # Drawn at admission for everybody who has this step.
+        serve_next_attribute_page(session, participant, now=now)
     elif following is ParticipantState.CHOOSING and not serve_next_task(session, participant, now=now):
         go_on(session, study, participant, now=now)
 
@@ -325,11 +329,21 @@ def record_answer(session: Session, participant: ParticipantRow, sent: Sent, *, 
     return Recorded(choice=sent.choice, replayed=False)
 
 
-def _store(session: Session, presentation_id: int, served_at: datetime, sent: Sent, *, now: datetime) -> None:
-    server_seconds = max(0.0, (now - served_at).total_seconds())
-    problem = sent.client_seconds_problem
-    if sent.client_seconds is not None and sent.client_seconds > server_seconds + CLOCK_SLACK_SECONDS:
+def seconds_taken(
+    client_seconds: float | None, problem: str, *, served_at: datetime | None, now: datetime
+) -> tuple[float, str]:
+    """Return the server's interval and what speaks against the browser's measure: ``problem``, or that it is longer
+    than the interval can have been. Empty: nothing does."""
+    server_seconds = max(0.0, (now - (served_at or now)).total_seconds())
+    if client_seconds is not None and client_seconds > server_seconds + CLOCK_SLACK_SECONDS:
         problem = "longer than the server's interval"
+    return server_seconds, problem
+
+
+def _store(session: Session, presentation_id: int, served_at: datetime, sent: Sent, *, now: datetime) -> None:
+    server_seconds, problem = seconds_taken(
+        sent.client_seconds, sent.client_seconds_problem, served_at=served_at, now=now
+    )
     session.execute(
         _ADD_ANSWER,
         {

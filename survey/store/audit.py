@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from survey.tables import EventRow, StudyRow
@@ -21,9 +21,18 @@ class AuditPage:
 
 
 def audit_page(
-    session: Session, *, study_id: int | None = None, before: int | None = None, count: int = 50
+    session: Session,
+    *,
+    study_id: int | None = None,
+    before: int | None = None,
+    count: int = 50,
+    only_codes_of: str | None = None,
 ) -> AuditPage:
-    """Return up to ``count`` events that somebody caused, of one study if named, older than ``before``."""
+    """Return up to ``count`` events that somebody caused, of one study if named, older than ``before``.
+
+    With ``only_codes_of`` events that tell what anybody but this actor coded are left out: coders work apart. Those
+    about categories, which all coders share, stay.
+    """
     query = (
         select(EventRow, StudyRow)
         .outerjoin(StudyRow, EventRow.study_id == StudyRow.id)
@@ -33,6 +42,14 @@ def audit_page(
     )
     if study_id is not None:
         query = query.where(EventRow.study_id == study_id)
+    if only_codes_of is not None:
+        query = query.where(
+            or_(
+                EventRow.actor == only_codes_of,
+                EventRow.what.not_like("coding: %"),
+                EventRow.what.like("coding: categor%"),
+            )
+        )
     if before is not None:
         query = query.where(EventRow.id < before)
     rows = [(event, study) for event, study in session.execute(query)]

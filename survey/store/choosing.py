@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from survey.store.answering import CLOCK_SLACK_SECONDS, MOST_REVISIONS, NoSuchPresentation, go_on
+from survey.store.answering import MOST_REVISIONS, NoSuchPresentation, go_on, seconds_taken
 from survey.store.choice_tasks import serve_next_task
 from survey.store.events import log_event
 from survey.store.participants import NotTakingPart, step_of
@@ -86,10 +86,9 @@ def record_choice(session: Session, participant: ParticipantRow, sent: SentChoic
 
 
 def _answer(task: ChoiceTaskRow, sent: SentChoice, *, now: datetime) -> ChoiceTaskAnswerRow:
-    server_seconds = max(0.0, (now - (task.served_at or now)).total_seconds())
-    problem = sent.client_seconds_problem
-    if sent.client_seconds is not None and sent.client_seconds > server_seconds + CLOCK_SLACK_SECONDS:
-        problem = "longer than the server's interval"
+    server_seconds, problem = seconds_taken(
+        sent.client_seconds, sent.client_seconds_problem, served_at=task.served_at, now=now
+    )
     return ChoiceTaskAnswerRow(
         choice_task_id=task.id,
         revision=sent.revision,

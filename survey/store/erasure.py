@@ -15,8 +15,11 @@ from survey.store.events import log_event
 from survey.store.tokens import new_token, random_code
 from survey.tables import (
     AnswerRow,
+    AttributePageAnswerRow,
+    AttributePageRow,
     ChoiceTaskAnswerRow,
     ChoiceTaskRow,
+    CodeRow,
     EventRow,
     FollowUpRow,
     IdentityRow,
@@ -25,6 +28,7 @@ from survey.tables import (
     PresentationRow,
     StatementRow,
     StudyRow,
+    SuggestionRow,
 )
 
 # Databases bound the number of values in one statement.
@@ -41,11 +45,14 @@ class Erased:
 
     waves: int
     answers: int
+    """To comparisons, problems of choosing one of many, and pages about attributes; those changed later, too."""
+    suggestions: int
+    """What was named to open questions, also if it was taken back; the codes that it was given go with it."""
     statements: int
 
 
 def erase(session: Session, study: StudyRow, code: str, *, now: datetime, actor: str = "") -> Erased:
-    """Delete a participant's answers, statements, events and recruitment id in all waves.
+    """Delete a participant's answers, suggestions, statements, events and recruitment id in all waves.
 
     A row per wave stays that says that there was somebody, with nothing of the person in it, so that counts of
     participants and the draws of others stay as they were; exports say how many were erased.
@@ -71,7 +78,7 @@ def erase(session: Session, study: StudyRow, code: str, *, now: datetime, actor:
             "'respondent' of an export"
         )
     anonymous = f"erased-{random_code(8)}"
-    answers = statements = 0
+    answers = suggestions = statements = 0
     for person in people:
         shown = select(PresentationRow.id).where(PresentationRow.participant_id == person.id)
         given = select(AnswerRow.id).where(AnswerRow.presentation_id.in_(shown))
@@ -79,6 +86,11 @@ def erase(session: Session, study: StudyRow, code: str, *, now: datetime, actor:
         drawn = select(ChoiceTaskRow.id).where(ChoiceTaskRow.participant_id == person.id)
         chosen = select(ChoiceTaskAnswerRow.id).where(ChoiceTaskAnswerRow.choice_task_id.in_(drawn))
         answers += session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
+        pages = select(AttributePageRow.id).where(AttributePageRow.participant_id == person.id)
+        gone_on = select(AttributePageAnswerRow.id).where(AttributePageAnswerRow.attribute_page_id.in_(pages))
+        answers += session.scalar(select(func.count()).select_from(gone_on.subquery())) or 0
+        named = select(SuggestionRow.id).where(SuggestionRow.page_id.in_(pages))
+        suggestions += session.scalar(select(func.count()).select_from(named.subquery())) or 0
         stated = select(StatementRow.id).where(StatementRow.participant_id == person.id)
         statements += session.scalar(select(func.count()).select_from(stated.subquery())) or 0
         _delete_everything_of(session, [person.id])
@@ -93,7 +105,7 @@ def erase(session: Session, study: StudyRow, code: str, *, now: datetime, actor:
     session.flush()
     leave_no_trace(session)
     log_event(session, study, None, "participant erased", now=now, actor=actor, waves=len(people))
-    return Erased(waves=len(people), answers=answers, statements=statements)
+    return Erased(waves=len(people), answers=answers, suggestions=suggestions, statements=statements)
 
 
 def delete_rehearsals(session: Session, study: StudyRow) -> int:
@@ -121,6 +133,10 @@ def _delete_everything_of(session: Session, participants: Sequence[int]) -> None
     shown = select(PresentationRow.id).where(PresentationRow.participant_id.in_(participants))
     given = select(AnswerRow.id).where(AnswerRow.presentation_id.in_(shown))
     tasks = select(ChoiceTaskRow.id).where(ChoiceTaskRow.participant_id.in_(participants))
+    pages = select(AttributePageRow.id).where(AttributePageRow.participant_id.in_(participants))
+    suggested = select(SuggestionRow.id).where(SuggestionRow.page_id.in_(pages))
+    # Whoever codes holds the suggestion (see ``code_rows``): a code stored meanwhile would refer to what is gone.
+    session.execute(suggested.order_by(SuggestionRow.id).with_for_update())
     # Children first: nothing here cascades.
     for rows in (
         delete(FollowUpRow).where(FollowUpRow.answer_id.in_(given)),
@@ -128,6 +144,10 @@ def _delete_everything_of(session: Session, participants: Sequence[int]) -> None
         delete(PresentationRow).where(PresentationRow.participant_id.in_(participants)),
         delete(ChoiceTaskAnswerRow).where(ChoiceTaskAnswerRow.choice_task_id.in_(tasks)),
         delete(ChoiceTaskRow).where(ChoiceTaskRow.participant_id.in_(participants)),
+        delete(CodeRow).where(CodeRow.suggestion_id.in_(suggested)),
+        delete(SuggestionRow).where(SuggestionRow.page_id.in_(pages)),
+        delete(AttributePageAnswerRow).where(AttributePageAnswerRow.attribute_page_id.in_(pages)),
+        delete(AttributePageRow).where(AttributePageRow.participant_id.in_(participants)),
         delete(StatementRow).where(StatementRow.participant_id.in_(participants)),
         delete(IdentityRow).where(IdentityRow.participant_id.in_(participants)),
         delete(EventRow).where(EventRow.participant_id.in_(participants)),

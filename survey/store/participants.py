@@ -17,6 +17,7 @@ from survey.questionnaire import Stated, screened_out_by
 from survey.recruitment import IdKeeper, Recruited
 from survey.steps import ENDINGS, step_after
 from survey.store import admission
+from survey.store.attribute_pages import serve_next_attribute_page
 from survey.store.events import log_event
 from survey.store.studies import design_of, lock_study
 from survey.store.tokens import new_token, random_code
@@ -301,7 +302,8 @@ def screen(
 
 
 def _admit(session: Session, study: StudyRow, participant: ParticipantRow, *, now: datetime) -> None:
-    """Claim a slot of the quota, assign the arm, draw the comparisons; or end where the quota is full."""
+    """Claim a slot of the quota, assign the arm, draw what is asked, and enter the step after the screener; or end
+    where the quota is full."""
     lock_study(session, study)
     full = admission.full_quota(session, study, participant, now=now)
     if full:
@@ -309,9 +311,14 @@ def _admit(session: Session, study: StudyRow, participant: ParticipantRow, *, no
         return
     admission.draw_for(session, study, participant, now=now)
     participant.admitted_at = now
-    participant.state = ParticipantState.INSTRUCTED
-    session.flush()
     log_event(session, study, participant, "admitted", now=now, arm=participant.arm)
+    following = step_after(design_of(study), participant.state, returning=participant.returning)
+    if following is ParticipantState.FINISHED:
+        end(session, study, participant, following, now=now)
+        return
+    participant.state = following
+    session.flush()
+    serve_next_attribute_page(session, participant, now=now)
 
 
 def describe(

@@ -61,19 +61,79 @@ class Researcher:
         """Whether this researcher may change things."""
         return self.role is AccountRole.OWNER
 
+    @property
+    def may_code(self) -> bool:
+        """Whether this researcher may code suggestions."""
+        return self.role in (AccountRole.OWNER, AccountRole.CODER)
+
+    @property
+    def sees_other_coders(self) -> bool:
+        """Whether this researcher may see what others coded, and results made from it."""
+        return self.role is not AccountRole.CODER
+
     def get_id(self) -> str:
         """Return what the session remembers."""
         return self.session_name
 
 
-class OwnersOnly(Forbidden):
-    """A viewer asked for something that only owners may do."""
+class NotAllowed(Forbidden):
+    """Somebody who is signed in asked for something that the account's role may not do."""
 
-    description = (
-        "Your account is a viewer's. You may look at every study and its figures, and download designs and "
-        "answers. Adding, opening, pausing and closing studies, adding, starting and deleting simulations, "
-        "completion codes, accounts and API tokens are for owners: ask one of them. Nothing was changed."
-    )
+    heading = "This account may not do this"
+
+    def __init__(self, role: AccountRole) -> None:
+        super().__init__(self.words(role))
+
+    def words(self, role: AccountRole) -> str:
+        """Return what to tell an account of this role."""
+        return f"Your account is a {role.value}'s. Ask an owner. Nothing was changed."
+
+
+class OwnersOnly(NotAllowed):
+    """A viewer or a coder asked for something that only owners may do."""
+
+    heading = "Only owners may do this"
+
+    def words(self, role: AccountRole) -> str:
+        """Return what the role may do, and what is for owners."""
+        may = (
+            "look at every study and its figures, add categories, and code suggestions, apart from other coders"
+            if role is AccountRole.CODER
+            else "look at every study and its figures, and download designs and answers"
+        )
+        return (
+            f"Your account is a {role.value}'s. You may {may}. Adding, opening, pausing and closing studies, "
+            "merging and splitting categories, settling what coders differ in, adding, starting and deleting "
+            "simulations, completion codes, accounts and API tokens are for owners: ask one of them. Nothing was "
+            "changed."
+        )
+
+
+class CodersOnly(NotAllowed):
+    """A viewer asked to code."""
+
+    heading = "Only coders and owners may do this"
+
+    def words(self, role: AccountRole) -> str:
+        """Return what the role may do, and who codes."""
+        return (
+            f"Your account is a {role.value}'s. You may look at the suggestions, at what coders wrote and at "
+            "the results. Coding is for coders and owners: an owner can make your account a coder's. Nothing was "
+            "changed."
+        )
+
+
+class NotForCoders(NotAllowed):
+    """A coder asked to see what other coders wrote."""
+
+    heading = "Coders work apart"
+
+    def words(self, role: AccountRole) -> str:
+        """Return why this is kept from coders."""
+        return (
+            f"Your account is a {role.value}'s. What other coders wrote, and results made from it, are not shown "
+            "to you, so that your codes are your own and agreement means something. Owners and viewers see them."
+        )
 
 
 def keep_sessions(app: Flask) -> None:
@@ -101,7 +161,7 @@ def current_actor() -> str:
     """Return who is acting, for events: ``operator`` or ``account NAME``. Only where somebody is signed in."""
     researcher = current_researcher()
     if researcher is None:
-        raise RuntimeError("nobody is signed in; guard the view with researchers_only or owners_only")
+        raise RuntimeError("nobody is signed in; guard the view with researchers_only or a stricter one")
     return researcher.actor
 
 
@@ -181,15 +241,31 @@ def researchers_only(view: Callable[P, R]) -> Callable[P, R | Response]:
 
 
 def owners_only(view: Callable[P, R]) -> Callable[P, R | Response]:
-    """Send strangers to the sign-in page and refuse viewers (403). For everything that changes something."""
+    """Send strangers to the sign-in page and refuse everybody but owners (403). For everything that changes
+    something, but for a coder's own codes."""
+    return _only(view, lambda researcher: researcher.is_owner, OwnersOnly)
 
+
+def coders_only(view: Callable[P, R]) -> Callable[P, R | Response]:
+    """Send strangers to the sign-in page and refuse viewers (403). For coding."""
+    return _only(view, lambda researcher: researcher.may_code, CodersOnly)
+
+
+def not_coders(view: Callable[P, R]) -> Callable[P, R | Response]:
+    """Send strangers to the sign-in page and refuse coders (403). For what shows other coders' codes."""
+    return _only(view, lambda researcher: researcher.sees_other_coders, NotForCoders)
+
+
+def _only(
+    view: Callable[P, R], may: Callable[[Researcher], bool], refusal: type[NotAllowed]
+) -> Callable[P, R | Response]:
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R | Response:
         researcher = current_researcher()
         if researcher is None:
             return _to_sign_in()
-        if not researcher.is_owner:
-            raise OwnersOnly
+        if not may(researcher):
+            raise refusal(researcher.role)
         return view(*args, **kwargs)
 
     return guarded

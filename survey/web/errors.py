@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from survey.db import DatabaseError
 from survey.errors import EquipoiseError
-from survey.web.access import OwnersOnly
+from survey.web.access import NotAllowed
 from survey.web.limits import seconds_to_wait
 from survey.web.problems import is_for_api, problem
 
@@ -64,9 +64,9 @@ def register(app: Flask) -> None:
         response.headers["Retry-After"] = str(wait)
         return response
 
-    @app.errorhandler(OwnersOnly)
-    def _viewer(error: OwnersOnly) -> Response:
-        return _page("Only owners may do this", error.description or "", 403)
+    @app.errorhandler(NotAllowed)
+    def _not_allowed(error: NotAllowed) -> Response:
+        return _page(error.heading, error.description or "", 403)
 
     @app.errorhandler(EquipoiseError)
     def _bad_input(error: EquipoiseError) -> Response:

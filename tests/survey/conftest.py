@@ -78,6 +78,106 @@ indecision = false
 """
 
 
+# Asks for attributes alone: both open questions, ratings and a ranking, in two languages.
+ASKING_DESIGN = """
+[study]
+slug = "asking"
+title = "What should decide who gets a kidney?"
+version = "1"
+
+[texts]
+introduction = "There are fewer kidneys than people who need one."
+consent = "You will be asked open questions. Taking part is voluntary."
+debrief = "Thank you."
+
+[suggestions]
+order = "should_first"
+
+[suggestions.should]
+question = "What about patients should be considered when deciding who gets a kidney first?"
+explanation = "Name one thing at a time, as many as you like, in your own words."
+label = "Something that should count"
+direction_label = "Who should come first because of it? (optional)"
+why_label = "Why? (optional)"
+
+[suggestions.should_not]
+question = "What about patients should not be considered when deciding who gets a kidney first?"
+explanation = "Name one thing at a time, as many as you like, in your own words."
+label = "Something that should not count"
+why_label = "Why? (optional)"
+
+[acceptability]
+question = "May these things decide who gets a kidney first?"
+explanation = "Other people named them. Say what you think of each."
+ranked = 3
+ranking_question = "Which three matter most to you?"
+ranking_explanation = "Give the first, the second and the third place. You may leave places free."
+
+[[acceptability.attributes]]
+name = "age"
+label = "Age"
+explanation = "How old a patient is."
+
+[[acceptability.attributes]]
+name = "smoking"
+label = "Smoking and drinking before the illness"
+
+[[acceptability.attributes]]
+name = "children"
+label = "Children or others who depend on the patient"
+explanation = "For instance young children, or old parents who are cared for at home."
+
+[[acceptability.attributes]]
+name = "wealth"
+label = "Wealth"
+
+[[acceptability.attributes]]
+name = "waiting"
+label = "Time on the waiting list"
+
+[[demographics]]
+name = "age_group"
+text = "How old are you?"
+kind = "choice"
+options = [{ name = "under-35", words = "Under 35" }, { name = "older", words = "35 or older" }]
+
+[languages.de.study]
+title = "Was soll entscheiden, wer eine Niere bekommt?"
+[languages.de.texts]
+introduction = "Es gibt weniger Nieren als Menschen, die eine brauchen."
+consent = "Sie bekommen offene Fragen gestellt. Die Teilnahme ist freiwillig."
+debrief = "Danke."
+[languages.de.suggestions.should]
+question = "Was soll berücksichtigt werden, wenn entschieden wird, wer zuerst eine Niere bekommt?"
+explanation = "Nennen Sie eins nach dem anderen, so viele Sie möchten, in Ihren eigenen Worten."
+label = "Etwas, das zählen soll"
+direction_label = "Wer soll deswegen zuerst kommen? (freiwillig)"
+why_label = "Warum? (freiwillig)"
+[languages.de.suggestions.should_not]
+question = "Was soll nicht berücksichtigt werden, wenn entschieden wird, wer zuerst eine Niere bekommt?"
+explanation = "Nennen Sie eins nach dem anderen, so viele Sie möchten, in Ihren eigenen Worten."
+label = "Etwas, das nicht zählen soll"
+why_label = "Warum? (freiwillig)"
+[languages.de.acceptability]
+question = "Darf dies entscheiden, wer zuerst eine Niere bekommt?"
+explanation = "Andere haben es genannt. Sagen Sie zu jedem, was Sie denken."
+acceptable = "Annehmbar"
+not_acceptable = "Nicht annehmbar"
+cannot_say = "Kann ich nicht sagen"
+ranking_question = "Welche drei sind Ihnen am wichtigsten?"
+ranking_explanation = "Vergeben Sie den ersten, zweiten und dritten Platz. Plätze dürfen frei bleiben."
+attributes.age = { label = "Alter", explanation = "Wie alt jemand ist." }
+attributes.smoking = { label = "Rauchen und Trinken vor der Erkrankung" }
+attributes.children.label = "Kinder oder andere Angehörige, die versorgt werden müssen"
+attributes.children.explanation = "Zum Beispiel kleine Kinder oder Eltern, die zu Hause gepflegt werden."
+attributes.wealth = { label = "Vermögen" }
+attributes.waiting = { label = "Wartezeit auf der Warteliste" }
+[languages.de.demographics.age_group]
+text = "Wie alt sind Sie?"
+options = { under-35 = "Unter 35", older = "35 oder älter" }
+"""
+
+
 @pytest.fixture(scope="session")
 def now() -> datetime:
     return NOW
@@ -92,6 +192,21 @@ def short_design() -> str:
 def one_arm_design() -> str:
     """The short design without its arm that withholds indecision."""
     return SHORT_DESIGN[: SHORT_DESIGN.index("[[arms]]")]
+
+
+@pytest.fixture(scope="session")
+def asking_design() -> str:
+    """A study that asks for attributes and nothing else."""
+    return ASKING_DESIGN
+
+
+@pytest.fixture(scope="session")
+def asking_and_comparing(one_arm_design: str) -> str:
+    """The short design with open questions, ratings and a ranking before its comparisons."""
+    return (
+        one_arm_design
+        + ASKING_DESIGN[ASKING_DESIGN.index("[suggestions]") : ASKING_DESIGN.index("[[demographics]]")]
+    )
 
 
 @pytest.fixture(scope="session")
@@ -307,7 +422,7 @@ def send() -> Callable[..., TestResponse]:
     """
 
     def send_form(
-        client: FlaskClient, page: TestResponse, ending: str, **fields: str | list[str]
+        client: FlaskClient, page: TestResponse, ending: str, /, **fields: str | list[str]
     ) -> TestResponse:
         for action, body in re.findall(r'<form[^>]*action="([^"]*)"[^>]*>(.*?)</form>', page.text, re.DOTALL):
             if action.endswith(ending):

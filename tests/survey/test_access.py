@@ -26,7 +26,7 @@ from survey.web.context import use_clock
 AddOpenStudy = Callable[..., object]
 Send = Callable[..., TestResponse]
 
-PASSWORDS = {"anna": "anna's good password", "bo": "bo's good password"}
+PASSWORDS = {"anna": "anna's good password", "bo": "bo's good password", "cy": "cy's good password"}
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +37,10 @@ def hashes() -> dict[str, str]:
 
 @pytest.fixture
 def with_accounts(sqlite_engine: Engine, hashes: dict[str, str], now: datetime) -> None:
-    """Anna is an owner, Bo a viewer."""
+    """Anna is an owner, Bo a viewer, Cy a coder."""
+    roles = (("anna", AccountRole.OWNER), ("bo", AccountRole.VIEWER), ("cy", AccountRole.CODER))
     with writing(sqlite_engine) as session:
-        for name, role in (("anna", AccountRole.OWNER), ("bo", AccountRole.VIEWER)):
+        for name, role in roles:
             accounts.add_account(session, name, hashes[name], role, now=now, actor="command line")
 
 
@@ -59,6 +60,11 @@ def owner(app: Flask, with_accounts: None, send: Send) -> FlaskClient:
 @pytest.fixture
 def viewer(app: Flask, with_accounts: None, send: Send) -> FlaskClient:
     return signed_in(app, "bo", send)
+
+
+@pytest.fixture
+def coder(app: Flask, with_accounts: None, send: Send) -> FlaskClient:
+    return signed_in(app, "cy", send)
 
 
 @pytest.fixture
@@ -465,6 +471,80 @@ def test_a_viewer_sees_studies_and_the_audit_log_but_neither_codes_nor_accounts(
     nav = viewer.get("/research/audit").text
     assert "/research/accounts" not in nav
     assert "/research/tokens" not in nav
+
+
+@pytest.mark.parametrize(("path", "fields"), CHANGES)
+def test_a_coder_changes_nothing_but_codes(
+    coder: FlaskClient,
+    sqlite_engine: Engine,
+    add_open_study: AddOpenStudy,
+    short_design: str,
+    path: str,
+    fields: dict[str, str],
+) -> None:
+    add_open_study(sqlite_engine, short_design)
+    before = events(sqlite_engine)
+    csrf = csrf_of(coder.get("/research/audit"))
+    answer = coder.post(path, data={"csrf_token": csrf} | fields)
+    assert answer.status_code == 403
+    assert "Your account is a coder" in answer.text
+    assert events(sqlite_engine) == before
+
+
+def test_refusals_say_for_whom_it_is(app: Flask) -> None:
+    """The guards themselves, on views of the test's own."""
+    from survey.web import access
+
+    kinds = (access.OwnersOnly, access.CodersOnly, access.NotForCoders)
+    for kind in kinds:
+        for role in AccountRole:
+            said = kind(role).description or ""
+            assert said.startswith(f"Your account is a {role.value}'s."), said
+    assert len({kind.heading for kind in kinds}) == 3
+
+
+@pytest.mark.parametrize(
+    ("who", "codes", "compares"), [("owner", 200, 200), ("viewer", 403, 200), ("coder", 200, 403)]
+)
+def test_coding_is_for_coders_and_owners_and_comparing_coders_for_viewers_and_owners(
+    request: pytest.FixtureRequest, app: Flask, who: str, codes: int, compares: int
+) -> None:
+    from survey.web import access
+
+    app.add_url_rule("/coding", "coding", access.coders_only(lambda: "codes"))
+    app.add_url_rule("/comparing", "comparing", access.not_coders(lambda: "compares"))
+    client = request.getfixturevalue(who)
+    assert (client.get("/coding").status_code, client.get("/comparing").status_code) == (codes, compares)
+    stranger = app.test_client()
+    for path in ("/coding", "/comparing"):
+        assert stranger.get(path).headers["Location"].startswith("/research/sign-in")
+
+
+def test_a_coders_audit_log_leaves_out_what_others_coded(
+    coder: FlaskClient, owner: FlaskClient, sqlite_engine: Engine, now: datetime
+) -> None:
+    from survey.store.events import log_event
+
+    with writing(sqlite_engine) as session:
+        for actor in ("account anna", "account cy"):
+            log_event(
+                session, None, None, "coding: suggestion coded", now=now, actor=actor, after=[f"by {actor}"]
+            )
+    assert "by account anna" in owner.get("/research/audit").text
+    page = coder.get("/research/audit").text
+    assert "by account cy" in page
+    assert "by account anna" not in page
+    assert "coders work apart" in page
+
+
+def test_an_owner_makes_a_viewer_a_coder_on_the_page(
+    owner: FlaskClient, sqlite_engine: Engine, send: Send
+) -> None:
+    page = owner.get("/research/accounts")
+    assert page.text.count("Make a coder") == 2
+    send(owner, page, "/accounts/2", change="coder")
+    with reading(sqlite_engine) as session:
+        assert accounts.account_named(session, "bo").role is AccountRole.CODER
 
 
 # --- accounts, tokens, audit log: the pages -----------------------------------------------------------

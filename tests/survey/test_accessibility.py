@@ -16,11 +16,16 @@ from flask import Flask
 from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
 
+from survey.answers import RespondentKind
 from survey.app import create_app
 from survey.config import load_settings
 from survey.db import make_engine, writing
+from survey.design_file import EXAMPLES
 from survey.serving import served_in_background
-from survey.store import studies
+from survey.store import categories, codes, studies
+from survey.store.suggestion_imports import ImportedSuggestion, import_suggestions
+from survey.store.suggestion_list import group_alike
+from survey.suggestions import Stance
 from survey.tables import StudyRow
 
 pytestmark = pytest.mark.browser
@@ -69,6 +74,48 @@ label = "إلقاء عملة"
     )
 
 
+def asking(asking_design: str) -> str:
+    """Return the study that asks for attributes with an Arabic translation in place of its German one."""
+    return (
+        asking_design[: asking_design.index("[languages.de.study]")]
+        + """
+[languages.ar.study]
+title = "دراسة قصيرة"
+[languages.ar.texts]
+introduction = "ما هي هذه الدراسة."
+consent = "ما توافق عليه."
+debrief = "عمّ كانت الدراسة."
+[languages.ar.suggestions.should]
+question = "ما الذي يجب أن يؤخذ في الاعتبار؟"
+explanation = "اذكر شيئًا واحدًا في كل مرة."
+label = "شيء يجب أن يُحسب"
+direction_label = "من يأتي أولًا بسببه؟"
+why_label = "لماذا؟"
+[languages.ar.suggestions.should_not]
+question = "ما الذي لا يجب أن يؤخذ في الاعتبار؟"
+explanation = "اذكر شيئًا واحدًا في كل مرة."
+label = "شيء لا يجب أن يُحسب"
+why_label = "لماذا؟"
+[languages.ar.acceptability]
+question = "هل يجوز أن تقرر هذه الأشياء؟"
+explanation = "ذكرها آخرون."
+acceptable = "مقبول"
+not_acceptable = "غير مقبول"
+cannot_say = "لا أستطيع القول"
+ranking_question = "أي ثلاثة هي الأهم؟"
+ranking_explanation = "يمكنك ترك أماكن فارغة."
+attributes.age = { label = "العمر", explanation = "كم عمر المريض." }
+attributes.smoking.label = "التدخين"
+attributes.children = { label = "الأطفال", explanation = "أطفال صغار مثلًا." }
+attributes.wealth.label = "الثروة"
+attributes.waiting.label = "مدة الانتظار"
+[languages.ar.demographics.age_group]
+text = "كم عمرك؟"
+options = { under-35 = "أقل من 35", older = "35 أو أكثر" }
+"""
+    )
+
+
 def choosing(one_arm_design: str) -> str:
     """Return the short design with one list of several patients, with as many columns as a registry has."""
     columns = ["Blood type", "Age (years)", "Ethnicity", "Education", "Days on the waiting list"]
@@ -112,6 +159,7 @@ def places(
     add_open_study: Callable[[Engine, str], StudyRow],
     kidney_complete: str,
     short_design: str,
+    asking_design: str,
 ) -> dict[str, Place]:
     """Every page that a participant can come to."""
     app, engine = service
@@ -127,6 +175,7 @@ def places(
     add_open_study(engine, no_coin)
     add_open_study(engine, arabic(one_arm))
     add_open_study(engine, choosing(one_arm))
+    add_open_study(engine, asking(asking_design))
     resting = add_open_study(engine, one_arm.replace('slug = "short"', 'slug = "resting"'))
     over = add_open_study(engine, one_arm.replace('slug = "short"', 'slug = "over"'))
     with writing(engine) as session:
@@ -137,6 +186,21 @@ def places(
 
     def choosing_one() -> Any:
         return visitor("choosing").agrees().sends("/begin").goes_on_until('data-page="choosing"')
+
+    def naming(query: str = "") -> Any:
+        one = visitor("asking", query).agrees()
+        long = "Whether somebody has children or other people who depend on them " * 4
+        for text in ("العمر، ثم الصحة", "x" * 200, "Age", long.strip()):
+            one.sends(
+                "/suggest", step="add", text=text, direction="Younger people", why="They have more ahead"
+            )
+        return one
+
+    def rating(query: str = "") -> Any:
+        return naming(query).sends("/suggest", step="go_on").sends("/suggest", step="go_on")
+
+    def ranking(query: str = "") -> Any:
+        return rating(query).sends("/rate", left_out="yes", **{"rating-age": "not_acceptable"})
 
     paused = visitor("resting").agrees().sends("/begin")
     with writing(engine) as session:
@@ -188,6 +252,29 @@ def places(
         .sends("/answer", choice="indecision")
         .sends("/follow-up", value="too-close")
         .sees("And if you had to choose one of the two?"),
+        "landing-attributes": visitor("asking").sees("What should decide"),
+        "suggesting": visitor("asking").agrees().sees("What about patients"),
+        "suggesting-named": naming().sees("What about patients"),
+        "suggesting-nothing": naming().sees("What about patients", press="Add this"),
+        "suggesting-wrong": naming().sees("What about patients", write=("why", "Fair"), press="Go on"),
+        "suggesting-too-long": naming().sees(
+            "What about patients", write=("text", "word " * 100), press="Add this"
+        ),
+        "suggesting-changing": naming()
+        .sends("/suggest", step="go_on")
+        .sends("/change")
+        .sees("What about patients"),
+        "suggesting-right-to-left": naming("?lang=ar").sees("ما الذي يجب"),
+        "rating": rating().sees("May these things decide"),
+        "rating-left-out": rating().sees("May these things decide", press="Send these answers"),
+        "rating-changing": ranking().sends("/change").sees("May these things decide"),
+        "rating-right-to-left": rating("?lang=ar").sees("هل يجوز"),
+        "ranking": ranking().sees("Which three matter most"),
+        "ranking-wrong": ranking().sees(
+            "Which three matter most", write=("place-age", "2"), press="Send these answers"
+        ),
+        "ranking-right-to-left": ranking("?lang=ar").sees("أي ثلاثة"),
+        "describing-attributes": ranking().sends("/rank").sees("About you"),
         "choosing": choosing_one().sees("Who should get the kidney?"),
         "choosing-wrong": choosing_one().sees("Who should get the kidney?", press="Send this answer"),
         "describing": visitor().is_answering().goes_on_until("About you").sees("About you"),
@@ -235,7 +322,11 @@ def address(service: tuple[Flask, Engine], places: dict[str, Place]) -> Iterator
 def go_to(page: Page, address: str, place: Place) -> None:
     page.goto(address + place.path)
     if place.write:
-        page.locator(f'[name="{place.write[0]}"]').first.fill(place.write[1])
+        field = page.locator(f'[name="{place.write[0]}"]').first
+        if field.evaluate("one => one.tagName") == "SELECT":
+            field.select_option(place.write[1])
+        else:
+            field.fill(place.write[1])
     if place.press:
         page.wait_for_timeout(300)  # Quicker would not count as meant for this page.
         if place.without_cookies:
@@ -413,6 +504,54 @@ def test_what_needs_another_look_is_announced_and_leads_there(
             assert page.locator(f"#{goes_to} .problem").is_visible()
 
 
+@pytest.mark.parametrize(
+    ("name", "goes_to"), [("suggesting-too-long", "suggestion"), ("rating-left-out", "attribute-1")]
+)
+def test_what_cannot_be_stored_of_attributes_is_announced_and_leads_there(
+    chromium: Browser, address: str, places: dict[str, Place], name: str, goes_to: str
+) -> None:
+    with Look(chromium, address) as look:
+        for page in look.at({name: places[name]}):
+            assert page.title().startswith("Please look again:")
+            assert page.evaluate("document.activeElement.getAttribute('role')") == "alert"
+            page.keyboard.press("Tab")
+            page.keyboard.press("Enter")
+            page.wait_for_function("id => document.activeElement.id === id", arg=goes_to)
+
+
+def test_after_adding_the_next_can_be_written_at_once_and_the_field_says_how_many_there_are(
+    chromium: Browser, address: str, places: dict[str, Place]
+) -> None:
+    with Look(chromium, address) as look:
+        for page in look.at({"named": places["suggesting-named"]}):
+            field = page.locator(":focus")
+            assert field.get_attribute("name") == "text"
+            described = page.locator(f"#{field.get_attribute('aria-describedby')}").inner_text()
+            assert described == "You have named 4 so far."
+
+
+def test_ratings_are_of_equal_size_and_stand_under_their_words(
+    chromium: Browser, address: str, places: dict[str, Place]
+) -> None:
+    with Look(chromium, address, viewport={"width": 1280, "height": 800}) as look:
+        for page in look.at({"rating": places["rating"]}):
+            heads = [
+                page.locator(f"#as-{r}").bounding_box()
+                for r in ("acceptable", "not_acceptable", "cannot_say")
+            ]
+            cells = [page.locator("tbody tr").first.locator("td").nth(i).bounding_box() for i in range(3)]
+            assert len({round(box["width"]) for box in cells if box}) == 1
+            for head, cell in zip(heads, cells, strict=True):
+                assert head is not None
+                assert cell is not None
+                assert head["x"] == pytest.approx(cell["x"], abs=1)
+            names = [one.get_attribute("aria-labelledby") for one in page.locator("[name=rating-age]").all()]
+            words = [
+                " ".join(page.locator(f"#{part}").inner_text() for part in str(ids).split()) for ids in names
+            ]
+            assert words == ["Age Acceptable", "Age Not acceptable", "Age I cannot say"]
+
+
 def test_a_wrong_answer_about_the_instructions_is_announced(
     chromium: Browser, address: str, places: dict[str, Place]
 ) -> None:
@@ -456,15 +595,71 @@ def research_places(
     service: tuple[Flask, Engine], address: str, places: dict[str, Place]
 ) -> dict[str, Place]:
     """Every page of a researcher that can be asked for without more than a study's number."""
-    app, _engine = service
-    found = {}
+    app, engine = service
+    found: dict[str, Place] = {}
     for rule in app.url_map.iter_rules():
         if not rule.endpoint.startswith(("research.", "api.")) or "GET" not in (rule.methods or ()):
             continue
         path = re.sub(r"<(?:int:)?study_id>", "1", rule.rule)
         if "<" not in path:
             found[rule.endpoint] = SimpleNamespace(path=path, heading="", write=None, press="")
-    return found
+    return found | coding_places(engine)
+
+
+def coding_places(engine: Engine) -> dict[str, Place]:
+    """The pages for coding, of a study with something on each of them: long words, another direction."""
+    now = datetime.now(UTC)
+    said = ["Alter" * 12, "العمر", "<b>wealth</b>", "wealth!", "👨‍👩‍👧", "w" * 120, "age", "waiting"]
+    with writing(engine) as session:
+        design = (EXAMPLES / "kidney-attributes.toml").read_text(encoding="utf-8")
+        design = design.replace('slug = "kidney-attributes"', 'slug = "coded"')
+        study = studies.add_study(session, design, now=now)
+        entries = [
+            ImportedSuggestion(
+                respondent=f"p{n % 5}",
+                kind=RespondentKind.HUMAN,
+                stance=list(Stance)[n % 2],
+                text=text,
+                why="Because of fairness. " * 10 if n % 3 else "",
+                direction="more priority to those who have waited longest" if n % 2 else "",
+                number=n,
+            )
+            for n, text in enumerate(said * 8)
+        ]
+        ids = import_suggestions(session, study, entries, source="panel", now=now, actor="test").ids
+        labels = ("Age", "Wealth of the person and of the whole family, as far as it is known", "Bekanntheit" * 6)
+        names = [
+            categories.add_category(session, study, label, definition=label * 3, now=now, actor="test").name
+            for label in labels
+        ]
+        for coder, shift in (("anna", 0), ("ben", 1), ("operator", 0)):
+            for place, name in enumerate(names):
+                mine = [id_ for id_ in ids[:48] if (id_ + shift * (id_ % 4 == 0)) % 3 == place]
+                codes.code_several(session, study, mine, coder=coder, add=[name], now=now, actor="test")
+        codes.propose_codes(session, study, "a-model", {ids[0]: [names[0]]}, now=now, actor="test")
+        alike = {id_: n % len(said) + 1 for n, id_ in enumerate(ids)}
+        group_alike(session, study, alike, threshold=0.6, now=now, actor="test")
+        base = f"/research/studies/{study.id}/suggestions"
+    endings = {
+        "list": "",
+        "narrowed": "?search=wealth&stance=should",
+        "alike": "?order=alike",
+        "one": f"/{ids[0]}?was={ids[1]}",
+        "open": f"/{ids[-1]}",
+        "categories": "/categories",
+        "category": f"/categories/{names[1]}",
+        "merge": f"/merge?name={names[0]}&name={names[1]}",
+        "agreement": "/agreement",
+        "adjudication": "/adjudication?names=yes",
+        "results": "/results",
+        "design": "/design",
+        "words": f"/design/words?category={names[1]}&category={names[2]}",
+        "audit": "/audit",
+    }
+    return {
+        f"coding {name}": SimpleNamespace(path=base + ending, heading="", write=None, press="")
+        for name, ending in endings.items()
+    }
 
 
 def test_researchers_pages_pass_axe_and_fit(
@@ -487,6 +682,8 @@ def test_researchers_pages_pass_axe_and_fit(
                 continue  # A download.
             seen += 1
             for page in look.at({name: place}):
+                # Figures that are being worked out: the page shows them by itself.
+                page.wait_for_function("() => !document.getElementById('worked-out-soon')")
                 look.note(violations(page, axe))
                 look.note(page.evaluate(TOO_WIDE))
                 # Links in sentences and tables may be smaller: axe sees to 24 pixels or the space around.

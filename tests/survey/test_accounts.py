@@ -197,6 +197,50 @@ def test_the_last_owner_can_neither_be_disabled_nor_made_a_viewer(engine: Engine
     assert look(engine, "anna").role is VIEWER
 
 
+def test_an_owner_made_a_coder_loses_tokens_and_sessions_and_the_last_one_stays_an_owner(
+    engine: Engine, now: datetime
+) -> None:
+    coder = AccountRole.CODER
+    add(engine, "anna", OWNER, now)
+    add(engine, "bo", OWNER, now)
+    add(engine, "cy", coder, now)
+    with writing(engine) as session:
+        api_tokens.make_token(session, "lab", TokenScope.READ, days=1, now=now, actor="account bo")
+        accounts.set_role(session, accounts.account_named(session, "bo"), coder, now=now, actor=ACTOR)
+    with reading(engine) as session:
+        (token,) = api_tokens.list_tokens(session)
+    assert token.revoked_at == now
+    assert (look(engine, "bo").role, look(engine, "bo").epoch) == (coder, 2)
+    with pytest.raises(AccountConflict, match="cannot be made a coder"), writing(engine) as session:
+        accounts.set_role(session, accounts.account_named(session, "anna"), coder, now=now, actor=ACTOR)
+    with writing(engine) as session:
+        accounts.set_role(session, accounts.account_named(session, "cy"), VIEWER, now=now, actor=ACTOR)
+    assert look(engine, "cy").role is VIEWER
+
+
+def test_a_coders_audit_log_tells_nothing_of_what_other_coders_wrote(engine: Engine, now: datetime) -> None:
+    with writing(engine) as session:
+        for actor, what in (
+            ("account bo", "signed in"),
+            ("account bo", "coding: suggestion coded"),
+            ("account cy", "coding: suggestions coded"),
+            ("account bo", "coding: category added"),
+            ("account bo", "coding: categories merged"),
+            ("account bo", "coding: suggestion adjudicated"),
+            ("account bo", "coding: model proposals stored"),
+        ):
+            log_event(session, None, None, what, now=now, actor=actor)
+    with reading(engine) as session:
+        seen = [event.what for event, _ in audit_page(session, only_codes_of="account cy").events]
+        assert len(audit_page(session).events) == 7
+    assert seen == [
+        "coding: categories merged",
+        "coding: category added",
+        "coding: suggestions coded",
+        "signed in",
+    ]
+
+
 def test_two_owners_who_disable_each_other_at_once_leave_one(engine: Engine, now: datetime) -> None:
     add(engine, "anna", OWNER, now)
     add(engine, "bo", OWNER, now)

@@ -21,7 +21,17 @@ from survey.db import make_engine, reading
 from survey.design_file import parse_design
 from survey.pairing import presentation_count
 from survey.serving import served_in_background
-from survey.tables import AnswerRow, FollowUpRow, ParticipantRow, ParticipantState, PresentationRow, StudyRow
+from survey.tables import (
+    AnswerRow,
+    AttributePageAnswerRow,
+    AttributePageRow,
+    FollowUpRow,
+    ParticipantRow,
+    ParticipantState,
+    PresentationRow,
+    StudyRow,
+    SuggestionRow,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -49,8 +59,10 @@ def app(
     tmp_path_factory: pytest.TempPathFactory,
     add_open_study: Callable[[Engine, str], StudyRow],
     quick_complete: str,
+    asking_design: str,
 ) -> Flask:
     add_open_study(engine, quick_complete)
+    add_open_study(engine, asking_design)
     settings = load_settings({}, state_dir=tmp_path_factory.mktemp("state"), log_level="error")
     return create_app(settings, engine)
 
@@ -110,6 +122,9 @@ class Taker:
         field = self.page.locator(f"[name={name}]").first
         self.activates(field)
         field.press_sequentially(text)
+
+    def puts_in_place(self, name: str, place: int) -> None:
+        self.page.locator(f"[name=place-{name}]").select_option(str(place))
 
     def goes_on(self, control: Locator) -> None:
         """Activate what leads to the next page."""
@@ -190,6 +205,10 @@ class KeyboardTaker(Taker):
         key = str(place + 1) if by_number else ["ArrowLeft", "ArrowDown", "ArrowRight"][place]
         with self.page.expect_navigation():
             self.page.keyboard.press(key)
+
+    def puts_in_place(self, name: str, place: int) -> None:
+        self.activates(self.page.locator(f"[name=place-{name}]"))
+        self.page.keyboard.press(str(place))
 
     @staticmethod
     def _is_box(control: Locator) -> bool:
@@ -474,3 +493,170 @@ def test_another_language_is_chosen_with_one_click_and_stays(
     assert person.page.locator("html").get_attribute("lang") == "de"
     assert person.page.get_by_role("group", name="Sind Sie mindestens 18 Jahre alt?").is_visible()
     assert participant(engine, person.page).language == "de"
+
+
+# --- naming, rating and ranking attributes ------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_question(app: Flask, address: str, visit: Callable[..., Any]) -> str:
+    """Address of a new participant at the first open question."""
+    return urljoin(address, visit(app, "asking").agrees().path)
+
+
+def named(engine: Engine, page: Page) -> list[str]:
+    """Return what the participant of this page has named and not taken back, in order."""
+    with reading(engine) as session:
+        return list(
+            session.scalars(
+                select(SuggestionRow.text)
+                .join(AttributePageRow, AttributePageRow.id == SuggestionRow.page_id)
+                .where(
+                    AttributePageRow.participant_id == participant(engine, page).id,
+                    SuggestionRow.removed_at.is_(None),
+                )
+                .order_by(SuggestionRow.id)
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    ("taker", "window"),
+    [
+        (Taker, {}),
+        (KeyboardTaker, {}),
+        (TouchTaker, {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}),
+        (Taker, {"java_script_enabled": False}),
+    ],
+    ids=["mouse", "keyboard", "touch", "without JavaScript"],
+)
+def test_attributes_are_named_rated_and_ranked(
+    open_browser: Callable[..., Page],
+    address: str,
+    engine: Engine,
+    taker: type[Taker],
+    window: dict[str, Any],
+) -> None:
+    person = taker(open_browser(**window))
+    has_script = window.get("java_script_enabled", True)
+    if not has_script:
+        person.reads = lambda: None  # type: ignore[method-assign]  # Nothing waits for it.
+    person.page.goto(address.replace("kidney-complete", "asking"))
+
+    def presses(words: str) -> None:
+        person.reads()
+        person.goes_on(person.button(words))
+
+    for words in ("Start", "I agree to take part"):
+        presses(words)
+    person.writes("text", "Age")
+    person.writes("why", "Fair")
+    presses("Add this")
+    person.reads()
+    person.writes("text", "Helath")
+    with person.page.expect_navigation():
+        person.page.keyboard.press("Enter")  # Adds; it does not go on.
+    assert person.page.get_by_role("listitem").all_inner_texts()[0].startswith("Helath")
+    person.reads()
+    person.goes_on(person.page.get_by_role("button", name="Remove Helath"))
+    person.reads()
+    person.writes("text", "Health")
+    presses("Go on")
+    assert person.page.get_by_text("Question 2 of 4").is_visible()
+    presses("Go on")
+    for name, rating in (("age", "acceptable"), ("wealth", "not_acceptable"), ("waiting", "cannot_say")):
+        person.activates(person.page.locator(f"[name=rating-{name}][value={rating}]"))
+    presses("Send these answers")
+    assert person.page.get_by_role("alert").inner_text().startswith("You left out 2.")
+    presses("Send these answers")
+    person.puts_in_place("wealth", 1)
+    person.puts_in_place("age", 2)
+    presses("Send these answers")
+    presses("Finish")
+    assert person.name() == "finished"
+    assert named(engine, person.page) == ["Age", "Health"]
+    with reading(engine) as session:
+        stored = session.scalars(
+            select(AttributePageAnswerRow)
+            .join(AttributePageRow, AttributePageRow.id == AttributePageAnswerRow.attribute_page_id)
+            .where(AttributePageRow.participant_id == participant(engine, person.page).id)
+            .order_by(AttributePageRow.position)
+        ).all()
+    assert [a.ratings for a in stored] == [
+        {},
+        {},
+        {"age": "acceptable", "wealth": "not_acceptable", "waiting": "cannot_say"},
+        {},
+    ]
+    assert [a.ranking for a in stored] == [[], [], [], ["wealth", "age"]]
+    assert [a.client_seconds is not None for a in stored] == [has_script] * 4
+    # Chromium notes a page that is shown again with what is wrong (422) as an error of the network.
+    assert [p for p in person.problems if "422" not in p] == []
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_a_double_click_on_add_makes_one_entry(
+    open_browser: Callable[..., Page], open_question: str, engine: Engine, script: bool
+) -> None:
+    person = Taker(open_browser(java_script_enabled=script))
+    person.page.goto(open_question)
+    for number, text in enumerate(("Age", "Wealth"), start=1):
+        person.reads()
+        person.writes("text", text)
+        person.button("Add this").dblclick(delay=20)
+        person.page.get_by_role("listitem").nth(number - 1).wait_for()
+        assert named(engine, person.page) == ["Age", "Wealth"][:number]
+
+
+def test_a_double_click_on_go_on_answers_one_question(
+    open_browser: Callable[..., Page], open_question: str, engine: Engine
+) -> None:
+    person = Taker(open_browser())
+    person.page.goto(open_question)
+    person.reads()
+    person.writes("text", "Age")
+    person.button("Go on").dblclick(delay=20)
+    person.page.get_by_text("Question 2 of 4").wait_for()
+    person.reads()
+    person.page.reload()
+    assert person.page.get_by_text("Question 2 of 4").is_visible()
+    assert named(engine, person.page) == ["Age"]
+
+
+def test_the_back_button_shows_what_was_named(
+    open_browser: Callable[..., Page], open_question: str, engine: Engine
+) -> None:
+    person = Taker(open_browser())
+    person.page.goto(open_question)
+    for text in ("Age", "Wealth"):
+        person.reads()
+        person.writes("text", text)
+        person.goes_on(person.button("Add this"))
+    person.page.go_back()
+    person.reads()
+    assert person.page.get_by_role("listitem").count() == 2
+    person.writes("text", "Chances")
+    person.goes_on(person.button("Add this"))
+    assert named(engine, person.page) == ["Age", "Wealth", "Chances"]
+
+
+def test_two_tabs_name_into_one_list_and_one_that_is_left_behind_is_told(
+    open_browser: Callable[..., Page], open_question: str, engine: Engine
+) -> None:
+    person = Taker(open_browser())
+    person.page.goto(open_question)
+    other = Taker(person.page.context.new_page())
+    other.page.goto(open_question)
+    for tab, text in ((person, "Age"), (other, "Wealth")):
+        tab.reads()
+        tab.writes("text", text)
+        tab.goes_on(tab.button("Add this"))
+    assert other.page.get_by_role("listitem").count() == 2
+    person.reads()
+    person.goes_on(person.button("Go on"))
+    other.writes("text", "Chances")
+    other.goes_on(other.button("Add this"))
+    notice = other.page.get_by_role("status").inner_text()
+    assert "what you wrote there last was not added" in notice
+    assert other.page.get_by_text("Question 2 of 4").is_visible()
+    assert named(engine, person.page) == ["Age", "Wealth"]

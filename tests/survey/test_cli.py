@@ -163,7 +163,7 @@ def test_a_study_is_paused_shown_and_goes_on(equipoise: Run) -> None:
     code, said, _ = equipoise("survey", "show", "short", "--json")
     shown = json.loads(said)
     assert (code, shown["state"], shown["people"]) == (0, "open", [])
-    assert shown["simulated"] == [{"wave": 1, "answers": 8, "states": {"finished": 2}}]
+    assert shown["simulated"] == [{"wave": 1, "answers": 8, "suggestions": 0, "states": {"finished": 2}}]
     assert [(e["what"], e["by"]) for e in shown["events"]] == [
         ("study added", "command line"),
         ("study opened", "command line"),
@@ -236,16 +236,16 @@ def test_kept_ids_are_deleted_when_confirmed(equipoise: Run, monkeypatch: pytest
 def test_the_doctor_tells_what_is_broken_with_exit_code_1(equipoise: Run, tmp_path: Path) -> None:
     equipoise("survey", "rehearse", "design.toml", "--participants", "2")
     code, said, _ = equipoise("db", "doctor")
-    assert (code, said) == (0, "38 checks: 0 broken, 0 to look at, 38 hold\n")
+    assert (code, said) == (0, "59 checks: 0 broken, 0 to look at, 59 hold\n")
     said = equipoise("db", "doctor", "--all")[1]
-    assert said.count("holds: ") == 38
+    assert said.count("holds: ") == 59
     with closing(sqlite3.connect(tmp_path / "var" / "equipoise.sqlite")) as connection, connection:
         [hit] = connection.execute("SELECT presentation_id FROM answer WHERE id = 3").fetchone()
         connection.execute("DELETE FROM answer WHERE id = 3")
     code, said, _ = equipoise("db", "doctor")
     assert code == 1
     assert "broken: every answered presentation has its answers (1)\n" in said
-    assert said.endswith("38 checks: 1 broken, 0 to look at, 37 hold\n")
+    assert said.endswith("59 checks: 1 broken, 0 to look at, 58 hold\n")
     code, said, _ = equipoise("db", "doctor", "--json")
     told = json.loads(said)
     assert (code, told["ok"]) == (1, False)

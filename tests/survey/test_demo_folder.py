@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from survey.answers import RespondentKind
 from survey.cli import run
 from survey.commands import demo
 from survey.db import make_engine, writing
@@ -17,7 +18,9 @@ from survey.migration import upgrade
 from survey.recruitment import IdKeeper
 from survey.store import participants, studies
 from survey.store.participants import Arrival
+from survey.store.suggestion_imports import ImportedRespondent, ImportedSuggestion, import_suggestions
 from survey.store.tokens import new_token
+from survey.suggestions import Stance
 
 Demo = Callable[[], tuple[int, str]]
 
@@ -61,6 +64,39 @@ def add_study(engine: Engine, name: str, now: datetime, *, people: int = 0, simu
     engine.dispose()
 
 
+def add_suggestion(engine: Engine, now: datetime, *, simulated: bool) -> int:
+    """Add a suggestion to the demo's own study, and return its id."""
+    with writing(engine) as session:
+        text_of = (EXAMPLES / "kidney-attributes.toml").read_text(encoding="utf-8")
+        study = studies.add_study(session, text_of, now=now)
+        asked = ImportedRespondent(
+            respondent="w1",
+            kind=RespondentKind.HUMAN,
+            stances=frozenset({Stance.SHOULD}),
+            simulated=simulated,
+        )
+        entry = ImportedSuggestion(
+            respondent="w1", kind=RespondentKind.HUMAN, stance=Stance.SHOULD, text="age"
+        )
+        done = import_suggestions(
+            session, study, [entry], source="w", asked=[asked], now=now, actor="command line"
+        )
+    engine.dispose()
+    return done.ids[0]
+
+
+def add_code(engine: Engine, suggestion: int, kind: str, coder: str, *, by: str = "command line") -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO code (suggestion_id, kind, coder, outcome, added_at, added_by, removed_by) VALUES"
+                " (:suggestion, :kind, :coder, 'unusable', '2026-01-01 00:00:00', :by, '')"
+            ),
+            {"suggestion": suggestion, "kind": kind, "coder": coder, "by": by},
+        )
+    engine.dispose()
+
+
 def test_a_second_demo_replaces_the_first(run_demo: Demo, out: Path, engine: Engine, now: datetime) -> None:
     add_study(engine, "kidney-8", now, simulated=2)
     (out / "weights.json").write_text("of the first")
@@ -72,6 +108,40 @@ def test_a_second_demo_replaces_the_first(run_demo: Demo, out: Path, engine: Eng
         "made-by-equipoise-demo.txt",
         "report.html",
     ]
+
+
+def test_what_the_demos_own_participants_named_is_replaced(
+    run_demo: Demo, engine: Engine, now: datetime
+) -> None:
+    suggestion = add_suggestion(engine, now, simulated=True)
+    for kind, coder in (("coder", "sim-coder-1"), ("adjudicated", "")):
+        add_code(engine, suggestion, kind, coder)
+    assert run_demo()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("simulated", "coder", "by", "complaint"),
+    [
+        (False, "sim-coder-1", "command line", "1 suggestions that no rehearsal made are kept there"),
+        (True, "anna", "command line", "1 codes that the demo did not give are kept there"),
+        (True, "sim-coder-1", "account anna", "1 codes that the demo did not give are kept there"),
+    ],
+)
+def test_a_demo_in_which_people_named_or_coded_something_is_kept(
+    run_demo: Demo,
+    out: Path,
+    engine: Engine,
+    now: datetime,
+    simulated: bool,
+    coder: str,
+    by: str,
+    complaint: str,
+) -> None:
+    add_code(engine, add_suggestion(engine, now, simulated=simulated), "coder", coder, by=by)
+    code, said = run_demo()
+    assert code == 2
+    assert complaint in said
+    assert (out / "equipoise.sqlite").exists()
 
 
 def test_every_file_of_a_demo_is_known_as_its_own(run_demo: Demo, out: Path) -> None:

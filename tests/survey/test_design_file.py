@@ -42,7 +42,14 @@ from survey.participation import (
 )
 from survey.questionnaire import Option, QuestionKind
 
-EXAMPLE_NAMES = ("kidney-8", "kidney-numeric", "kidney-study1", "kidney-complete")
+EXAMPLE_NAMES = (
+    "kidney-8",
+    "kidney-attributes",
+    "kidney-complete",
+    "kidney-numeric",
+    "kidney-ratings",
+    "kidney-study1",
+)
 
 
 def text_of(name: str) -> str:
@@ -99,6 +106,7 @@ def test_kidney_numeric_has_the_ranges_and_the_coin_of_study_2():
         ("kidney-8", "82dc6dfc348ebb183b3bc6e4a91c09dbc2a496057b4ebb7a353209e048366063"),
         ("kidney-numeric", "f3ac9424f7bc8c81927638b8e584308900fec39e53a410b456c15609562f3440"),
         ("kidney-study1", "28527b8ae1ce4d4f84409c2ce475d868c2035f6c300763605eb060adf92af8c2"),
+        ("kidney-complete", "f749af8ba8a1720956d442f5ceebbc9934c02a2f956759c7687a80cec0b85819"),
     ],
 )
 def test_a_design_keeps_its_hash_whatever_designs_can_say_besides(name: str, hashed: str):
@@ -376,8 +384,8 @@ def test_a_design_that_says_nothing_of_them_has_none_of_the_later_parts():
 def test_the_complete_example_says_something_in_every_part():
     design, plain = example_design("kidney-complete"), parse_design(PLAIN)
 
-    # It draws evenly, and its hash, which data carry, is older than choosing one of many.
-    unused = {"adaptive", "choose_one"}
+    # It draws evenly, and its hash, which data carry, is older than choosing one of many and asking for attributes.
+    unused = {"adaptive", "choose_one", "suggestions", "acceptability", "origins"}
     later = [f.name for f in fields(design) if f.metadata and f.name not in unused]
     assert len(later) > 10
     for name in later:

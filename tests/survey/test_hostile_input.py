@@ -30,7 +30,15 @@ from survey.questionnaire import FormQuestion, QuestionKind, read_form
 from survey.recruitment import Recruited
 from survey.store import api_tokens
 from survey.store.tokens import new_token
-from survey.tables import AnswerRow, IdentityRow, ParticipantRow, PresentationRow, TokenScope
+from survey.tables import (
+    AnswerRow,
+    AttributePageAnswerRow,
+    IdentityRow,
+    ParticipantRow,
+    PresentationRow,
+    SuggestionRow,
+    TokenScope,
+)
 from survey.web.participate.visitor import keep_ids, keep_place, kept_ids, kept_place
 
 AddOpenStudy = Callable[..., object]
@@ -164,6 +172,36 @@ def test_whatever_a_browser_tells_beside_an_answer_the_answer_is_stored(
     assert stored.status_code == 303
     with reading(sqlite_engine) as session:
         assert session.scalars(select(AnswerRow.client)).one() == {}
+
+
+def test_whatever_is_sent_to_the_pages_about_attributes_nothing_breaks_and_nothing_is_named(
+    tmp_path: Path, sqlite_engine: Engine, asking_design: str, add_open_study: AddOpenStudy, visit: Visit
+) -> None:
+    add_open_study(sqlite_engine, asking_design)
+    unlimited = load_settings({}, state_dir=tmp_path / "var", log_level="error", rate_limits="off")
+    app = create_app(unlimited, sqlite_engine)
+    first = visit(app, "asking").agrees()
+    rating = visit(app, "asking").agrees()
+    for _ in range(2):
+        rating.sends("/suggest", step="go_on")
+    ranking = visit(app, "asking").agrees()
+    for _ in range(2):
+        ranking.sends("/suggest", step="go_on")
+    ranking.sends("/rate", left_out="yes")
+    odd = ["", "\u202e", "9" * 5_000, "²", "-1", "%00", "e\u0301" * 50_000]
+    for visitor in (first, rating, ranking):
+        fields = dict(re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', visitor.page.text))
+        names = ["page", "revision", "key", "step", "entry", "rating-age", "place-age", "rating-"]
+        for ending in ("suggest", "remove", "rate", "rank"):
+            for name in names:
+                for value in odd:
+                    sent = {"step": "add", **fields, name: value}
+                    answer = visitor.client.post(f"/p/{visitor.token}/{ending}", data=sent)
+                    assert answer.status_code in (303, 400, 413, 422), (ending, name, value[:20])
+    with reading(sqlite_engine) as session:
+        assert session.scalars(select(SuggestionRow)).all() == []
+        answers = session.scalars(select(AttributePageAnswerRow).order_by(AttributePageAnswerRow.id)).all()
+        assert {(a.ratings != {}, a.ranking != []) for a in answers} == {(False, False)}
 
 
 @given(number=st.one_of(st.floats(), st.integers()))

@@ -12,7 +12,14 @@ from survey.design_file import example_design
 from survey.errors import BadProfile
 from survey.languages import UnknownWords, with_words, worded, words_of
 
-EXAMPLES = ("kidney-8", "kidney-numeric", "kidney-study1", "kidney-complete")
+EXAMPLES = (
+    "kidney-8",
+    "kidney-numeric",
+    "kidney-study1",
+    "kidney-complete",
+    "kidney-attributes",
+    "kidney-ratings",
+)
 COMPLETE = example_design("kidney-complete")
 NUMERIC = example_design("kidney-numeric")
 

@@ -64,12 +64,12 @@ def base_command(
     from llm_compare.tuning.models.pretrain_settings import PretrainSettings
     from llm_compare.tuning.models.pretraining import pretrain
     from llm_compare.tuning.models.tiny_model import LEARNING_RATES, SIZES, Size, chosen_size
-    from survey.design_file import EXAMPLES, read_design
+    from survey.design_file import EXAMPLES, read_design_with_comparisons
 
     require_libraries()
     check_folder(out)
     paths = designs or tuple(EXAMPLES / f"{name}.toml" for name in ("kidney-numeric", "kidney-study1"))
-    studies = [read_design(path) for path in paths]
+    studies = [read_design_with_comparisons(path) for path in paths]
     chosen = chosen_size(Size(size), device)
     settings = PretrainSettings(
         steps=steps,

@@ -219,9 +219,9 @@ def _distractors(given: Sequence[str]) -> tuple[CategoricalAttribute, ...]:
 def _other(design: Path, answers: Path) -> OtherStudy:
     from llm_compare.tuning.evaluation.other_studies import OtherStudy
     from survey.answers_file import read_answers
-    from survey.design_file import read_design
+    from survey.design_file import read_design_with_comparisons
 
-    read = read_design(design)
+    read = read_design_with_comparisons(design)
     return OtherStudy(design=read, answers=read_answers(answers, read.attributes))
 
 

@@ -58,6 +58,9 @@ class Study(StudySummary):
     ]
     simulated: Annotated[dict[str, int], Field(description="Simulated participants by state.")]
     answers: Annotated[int, Field(description="Presentations that people have answered.")]
+    suggestions: Annotated[
+        int, Field(description="What people named to open questions here and did not take back.")
+    ]
 
 
 class ParticipantCount(BaseModel):

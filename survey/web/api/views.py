@@ -23,7 +23,7 @@ from survey.export import answers_of_study
 from survey.store import studies
 from survey.store.events import log_event
 from survey.store.studies import StudyConflict
-from survey.tables import ParticipantRow, PresentationRow, StudyRow
+from survey.tables import ParticipantRow, PresentationRow, StudyRow, SuggestionRow
 from survey.web.api.document import Files, operation
 from survey.web.api.routes import api_actor, blueprint, needs_write
 from survey.web.api.schemas import (
@@ -306,6 +306,16 @@ def _study(session: Session, row: StudyRow) -> Study:
             PresentationRow.role != Role.PRACTICE,
         )
     )
+    suggested = (
+        select(func.count())
+        .select_from(SuggestionRow)
+        .where(
+            SuggestionRow.study_id == row.id,
+            SuggestionRow.page_id.is_not(None),
+            SuggestionRow.simulated.is_(False),
+            SuggestionRow.removed_at.is_(None),
+        )
+    )
     base = the_context().settings.public_url.rstrip("/") or request.host_url.rstrip("/")
     return Study(
         **_summary(row).model_dump(),
@@ -313,4 +323,5 @@ def _study(session: Session, row: StudyRow) -> Study:
         people=dict(sorted(states[False].items())),
         simulated=dict(sorted(states[True].items())),
         answers=session.scalar(answered) or 0,
+        suggestions=session.scalar(suggested) or 0,
     )

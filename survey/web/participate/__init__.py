@@ -1,5 +1,6 @@
-"""The participant's pages: landing, consent, instructions, comparisons, end."""
+"""The participant's pages: landing, consent, attributes, instructions, comparisons, end."""
 
-from survey.web.participate.views import blueprint
+from survey.web.participate import attributes, views
+from survey.web.participate.common import blueprint
 
-__all__ = ["blueprint"]
+__all__ = ["attributes", "blueprint", "views"]

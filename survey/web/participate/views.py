@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from flask import abort, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -17,13 +17,22 @@ from survey.allocation_task import INDECISION, in_words
 from survey.answers import Choice
 from survey.db import reading, writing
 from survey.design import StudyDesign
+from survey.kept_figures import forget_figures
 from survey.languages import worded
 from survey.pairing import presentation_count
 from survey.questionnaire import FormQuestion, Misunderstood, Option, Stated, read_form
 from survey.recruitment import BadRecruitmentId, parameter_names, read_ids
 from survey.steps import ENDINGS
-from survey.store import answering, choice_tasks, choosing, erasure, participants, studies
-from survey.store.answering import NoSuchPresentation, Sent
+from survey.store import (
+    answering,
+    attribute_answers,
+    choice_tasks,
+    choosing,
+    erasure,
+    participants,
+    studies,
+)
+from survey.store.answering import Sent
 from survey.store.choosing import SentChoice
 from survey.store.participants import Arrival, NeedsInvitation, NotTakingPart, StudyPaused
 from survey.store.presentations import presentation_of
@@ -36,9 +45,19 @@ from survey.tables import (
     ParticipantState,
     PresentationRow,
     StudyRow,
-    StudyState,
 )
-from survey.web.context import now, public_address, the_engine
+from survey.web.context import now, the_context, the_engine
+from survey.web.participate import attributes
+from survey.web.participate.common import (
+    blueprint,
+    find_person,
+    is_paused_for,
+    own_link,
+    read_revision,
+    show_page,
+    stepped,
+    to_participant,
+)
 from survey.web.participate.visitor import (
     id_keeper,
     is_rehearsal,
@@ -51,8 +70,10 @@ from survey.web.participate.visitor import (
     rehearsed_design,
 )
 
-blueprint = Blueprint("participate", __name__, template_folder="templates")
-_FORMS = "consent,screener,demographics,begin,comprehension,answer,'follow-up',choose,change,return"
+_FORMS = (
+    "consent,screener,suggest,remove,rate,rank,begin,comprehension,answer,'follow-up',choose,demographics,"
+    "change,return"
+)
 """Last parts of the addresses that forms are sent to."""
 
 
@@ -87,6 +108,8 @@ def landing(slug: str) -> str | Response:
             # Whether the platform's id is known is told to nobody who does not press the button, which is limited.
             has_ids=kept_ids(slug) is not None,
             count=presentation_count(design),
+            question_count=len(design.suggestions.questions) if design.suggestions else 0,
+            rated_count=len(design.acceptability.attributes) if design.acceptability else 0,
             place=_place_to_go_on(session, study),
             start_key=new_token(),
         )
@@ -124,7 +147,7 @@ def start(slug: str) -> str | Response:
     except NotTakingPart:
         return redirect(url_for(".landing", slug=slug), code=303)
     keep_place(slug, token)
-    return _to_participant(token)
+    return to_participant(token)
 
 
 @blueprint.get("/s/<slug>/start")
@@ -166,33 +189,20 @@ def _place_to_go_on(session: Session, study: StudyRow) -> str | None:
 def participant(token: str) -> str:
     """Show where the participant stands: the page to act on next."""
     with reading(the_engine()) as session:
-        person, study, design = _person(session, token)
-        if study.state is StudyState.PAUSED and person.state not in ENDED and not person.simulated:
-            return _page("paused", person, design)
+        person, study, design = find_person(session, token)
+        if is_paused_for(person, study):
+            return show_page("paused", person, design)
         return _PAGES[person.state](session, person, study, design)
 
 
 @blueprint.get(f"/p/<token>/<any({_FORMS}):form>")
 def form_reopened(token: str, form: str) -> Response:
     """Lead to where the participant stands: a browser opens the address of a form again when it restores a tab."""
-    return _to_participant(token)
-
-
-def _page(name: str, person: ParticipantRow, design: StudyDesign, **values: Any) -> str:
-    return render_template(
-        f"participate/{name}.html",
-        design=design,
-        page_name=name,
-        token=person.token,
-        language=person.language,
-        simulated=person.simulated,
-        can_stop=person.state not in ENDED,
-        **values,
-    )
+    return to_participant(token)
 
 
 def _consenting(_s: Session, person: ParticipantRow, _study: StudyRow, design: StudyDesign) -> str:
-    return _page("consenting", person, design, returning=person.returning)
+    return show_page("consenting", person, design, returning=person.returning)
 
 
 def _screening(_s: Session, person: ParticipantRow, _study: StudyRow, design: StudyDesign) -> str:
@@ -200,7 +210,7 @@ def _screening(_s: Session, person: ParticipantRow, _study: StudyRow, design: St
 
 
 def _instructed(_s: Session, person: ParticipantRow, _study: StudyRow, design: StudyDesign) -> str:
-    return _page(
+    return show_page(
         "instructed",
         person,
         design,
@@ -211,7 +221,7 @@ def _instructed(_s: Session, person: ParticipantRow, _study: StudyRow, design: S
         instructions=wording.instructions(
             design, indecision_offered=design.arm(person.arm or "").indecision_offered
         ),
-        own_link=public_address() + url_for("participate.participant", token=person.token),
+        own_link=own_link(person),
     )
 
 
@@ -245,7 +255,7 @@ def _comparison_page(
     shown: PresentationRow,
     **values: Any,
 ) -> str:
-    return _page(
+    return show_page(
         name,
         person,
         design,
@@ -270,7 +280,7 @@ def _shuffled_reasons(design: StudyDesign, person: ParticipantRow) -> list[Optio
 
 def _comprehending(session: Session, person: ParticipantRow, _study: StudyRow, design: StudyDesign) -> str:
     attempts = answering.attempts_at_comprehension(session, person)
-    return _page("comprehending", person, design, asked=design.comprehension, again=attempts > 0)
+    return show_page("comprehending", person, design, asked=design.comprehension, again=attempts > 0)
 
 
 def _choosing(session: Session, person: ParticipantRow, _study: StudyRow, design: StudyDesign) -> str:
@@ -285,7 +295,7 @@ def _problem_page(
     if asked is None or task is None or problem is None:
         raise RuntimeError(f"participant {person.id} is {person.state.value} but has nothing left to choose")
     label = design.indecision.label if task.indecision_offered else None
-    return _page(
+    return show_page(
         "choosing",
         person,
         design,
@@ -301,15 +311,23 @@ def _problem_page(
 
 
 def _describing(session: Session, person: ParticipantRow, _study: StudyRow, design: StudyDesign) -> str:
-    last = choosing.changeable_choice if design.choose_one else answering.changeable
-    can_change = last(session, person) is not None
+    can_change = _changeable_before_describing(session, person, design)
     return _form_page("describing", person, design, design.demographics, can_change=can_change)
+
+
+def _changeable_before_describing(session: Session, person: ParticipantRow, design: StudyDesign) -> bool:
+    """Tell whether what was answered before the demographics may still be changed."""
+    if design.choose_one:
+        return choosing.changeable_choice(session, person) is not None
+    if design.compares:
+        return answering.changeable(session, person) is not None
+    return attribute_answers.changeable_page(session, person) is not None
 
 
 def _ended(session: Session, person: ParticipantRow, study: StudyRow, design: StudyDesign) -> str:
     latest = participants.latest_wave_of(session, person)
     returns = participants.can_return(study, latest)
-    return _page(
+    return show_page(
         person.state.value,
         person,
         design,
@@ -324,6 +342,8 @@ def _ended(session: Session, person: ParticipantRow, study: StudyRow, design: St
 _PAGES: dict[ParticipantState, Callable[[Session, ParticipantRow, StudyRow, StudyDesign], str]] = {
     ParticipantState.CONSENTING: _consenting,
     ParticipantState.SCREENING: _screening,
+    ParticipantState.SUGGESTING: attributes.suggesting_page,
+    ParticipantState.RATING: attributes.rating_page,
     ParticipantState.INSTRUCTED: _instructed,
     ParticipantState.PRACTICING: _comparing,
     ParticipantState.COMPREHENDING: _comprehending,
@@ -363,7 +383,7 @@ def consent(token: str) -> Response:
         except NotTakingPart:
             flash(gettext("You had decided not to take part, and that stands."))
 
-    return _stepped(token, step)
+    return stepped(token, step)
 
 
 @blueprint.post("/p/<token>/screener")
@@ -383,14 +403,14 @@ def demographics(token: str) -> str | Response | tuple[str, int]:
 @blueprint.post("/p/<token>/begin")
 def begin(token: str) -> Response:
     """Go on from the instructions."""
-    return _stepped(token, lambda session, person: answering.begin(session, person, now=now()))
+    return stepped(token, lambda session, person: answering.begin(session, person, now=now()))
 
 
 @blueprint.post("/p/<token>/comprehension")
 def comprehension(token: str) -> Response:
     """Store an answer about the instructions."""
     option = request.form.get("option", "")
-    return _stepped(token, lambda session, person: answering.comprehend(session, person, option, now=now()))
+    return stepped(token, lambda session, person: answering.comprehend(session, person, option, now=now()))
 
 
 @blueprint.post("/p/<token>/answer")
@@ -403,7 +423,7 @@ def answer(token: str) -> Response:
     seconds, problem = read_seconds(request.form.get("seconds", ""))
     sent = Sent(
         presentation=request.form.get("presentation", ""),
-        revision=_revision(),
+        revision=read_revision(),
         choice=choice,
         client_seconds=seconds,
         client_seconds_problem=problem,
@@ -419,7 +439,7 @@ def answer(token: str) -> Response:
                 )
             )
 
-    return _stepped(token, step)
+    return stepped(token, step)
 
 
 @blueprint.post("/p/<token>/follow-up")
@@ -432,9 +452,9 @@ def follow_up(token: str) -> Response:
     value, presentation, revision = (
         request.form.get("value", ""),
         request.form.get("presentation", ""),
-        _revision(),
+        read_revision(),
     )
-    return _stepped(
+    return stepped(
         token,
         lambda session, person: answering.record_follow_up(
             session, person, presentation, revision, kind, value, now=now()
@@ -446,17 +466,17 @@ def follow_up(token: str) -> Response:
 def choose(token: str) -> str | Response | tuple[str, int]:
     """Store which of the candidates was chosen, once, and go on; show the problem again where nobody was."""
     choice = request.form.get("choice", "")
-    task_token, revision = request.form.get("task", ""), _revision()
+    task_token, revision = request.form.get("task", ""), read_revision()
     if choice not in ("", INDECISION) and not (choice.isascii() and choice.isdigit() and len(choice) <= 10):
         abort(400)
     if not choice:
         with reading(the_engine()) as session:
-            person, study, design = _person(session, token)
+            person, study, design = find_person(session, token)
             task = choice_tasks.open_task(session, person)
             waits = task is not None and (task.token, task.asked) == (task_token, revision)
-            if waits and (study.state is not StudyState.PAUSED or person.simulated):
+            if waits and not is_paused_for(person, study):
                 return _problem_page(session, person, design, nothing_chosen=True), 422
-        return _to_participant(token)
+        return to_participant(token)
     seconds, problem = read_seconds(request.form.get("seconds", ""))
     sent = SentChoice(
         task=task_token,
@@ -475,7 +495,7 @@ def choose(token: str) -> str | Response | tuple[str, int]:
                 )
             )
 
-    return _stepped(token, step)
+    return stepped(token, step)
 
 
 @blueprint.post("/p/<token>/change")
@@ -483,17 +503,20 @@ def change(token: str) -> Response:
     """Ask for the last answer once more."""
 
     def step(session: Session, person: ParticipantRow) -> None:
+        # At most one of them is what was answered last.
+        if attribute_answers.change_last_page(session, person, now=now()):
+            return
         if not choosing.change_last_choice(session, person, now=now()):
             answering.change_last_answer(session, person, now=now())
 
-    return _stepped(token, step)
+    return stepped(token, step)
 
 
 @blueprint.post("/p/<token>/return")
 def come_again(token: str) -> Response:
     """Begin the next wave."""
     with writing(the_engine()) as session:
-        person, study, _design = _person(session, token)
+        person, study, _design = find_person(session, token)
         latest = participants.latest_wave_of(session, person)
         try:
             latest = participants.return_for_wave(session, study, latest, now=now())
@@ -501,7 +524,7 @@ def come_again(token: str) -> Response:
             flash(gettext("You are not invited again at the moment."))
         slug = study.slug
     keep_place(slug, latest.token)
-    return _to_participant(latest.token)
+    return to_participant(latest.token)
 
 
 # --- stopping ------------------------------------------------------------------------------------------
@@ -511,8 +534,8 @@ def come_again(token: str) -> Response:
 def stop_page(token: str) -> str:
     """Offer to stop, and to have everything deleted."""
     with reading(the_engine()) as session:
-        person, _study, design = _person(session, token)
-        return _page("stop", person, design, ended=person.state in ENDED)
+        person, _study, design = find_person(session, token)
+        return show_page("stop", person, design, ended=person.state in ENDED)
 
 
 @blueprint.post("/p/<token>/stop")
@@ -522,15 +545,16 @@ def stop(token: str) -> Response:
     if wish not in ("keep", "erase"):
         abort(400)
     with writing(the_engine()) as session:
-        person, study, _design = _person(session, token)
+        person, study, _design = find_person(session, token)
         if wish == "erase":
-            slug, language = study.slug, person.language
+            study_id, slug, language = study.id, study.slug, person.language
             erasure.erase(session, study, person.code, now=now(), actor="participant")
         else:
             participants.withdraw(session, person, now=now())
     if wish == "erase":
+        forget_figures(the_context().settings.state_dir, study_id)
         return redirect(url_for(".erased", slug=slug, lang=language), code=303)
-    return _to_participant(token)
+    return to_participant(token)
 
 
 @blueprint.get("/s/<slug>/erased")
@@ -547,33 +571,7 @@ def erased(slug: str) -> str:
         )
 
 
-# --- what the views share ------------------------------------------------------------------------------
-
-
-def _person(
-    session: Session, token: str, *, to_step: bool = False
-) -> tuple[ParticipantRow, StudyRow, StudyDesign]:
-    """Return the participant, the study, and the design as this participant reads it."""
-    person = participants.find_participant(session, token, to_step=to_step)
-    if person is None or person.state is ParticipantState.ERASED:
-        abort(404)
-    study = participants.study_of(session, person)
-    design = studies.design_of(study)
-    g.language = person.language
-    return person, study, worded(design, arm=person.arm or design.arms[0].name, language=person.language)
-
-
-def _stepped(token: str, step: Callable[[Session, ParticipantRow], object]) -> Response:
-    """Do one step in one transaction and send the participant on."""
-    try:
-        with writing(the_engine()) as session:
-            person, _study, _design = _person(session, token, to_step=True)
-            step(session, person)
-    except StudyPaused:
-        return _to_participant(token)
-    except (NoSuchPresentation, NotTakingPart):
-        abort(400)
-    return _to_participant(token)
+# --- forms ---------------------------------------------------------------------------------------------
 
 
 def _form_sent(
@@ -587,9 +585,9 @@ def _form_sent(
     """Store a form, or show it again with what is wrong and everything that was filled in."""
     try:
         with writing(the_engine()) as session:
-            person, _study, design = _person(session, token, to_step=True)
+            person, _study, design = find_person(session, token, to_step=True)
             if person.state is not state:
-                return _to_participant(token)
+                return to_participant(token)
             questions = design.screener if state is ParticipantState.SCREENING else design.demographics
             sent = {question.name: request.form.getlist(question.name) for question in questions}
             stated, wrong = read_form(questions, sent, all_needed=all_needed)
@@ -598,7 +596,7 @@ def _form_sent(
             keep(session, person, stated, now=now())
     except StudyPaused:
         pass  # Nothing is stored; the page that follows says why.
-    return _to_participant(token)
+    return to_participant(token)
 
 
 def _form_page(
@@ -612,7 +610,7 @@ def _form_page(
     sent: dict[str, list[str]] | None = None,
     **values: Any,
 ) -> str:
-    return _page(
+    return show_page(
         page,
         person,
         design,
@@ -622,14 +620,3 @@ def _form_page(
         sent=sent or {},
         **values,
     )
-
-
-def _revision() -> int:
-    text = request.form.get("revision", "")
-    if not (text.isascii() and text.isdigit() and len(text) <= 3):
-        abort(400)
-    return int(text)
-
-
-def _to_participant(token: str) -> Response:
-    return redirect(url_for("participate.participant", token=token), code=303)

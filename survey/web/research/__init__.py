@@ -1,6 +1,6 @@
-"""The researcher's pages: studies, figures, participants, payment, downloads; accounts, tokens, audit log."""
+"""The researcher's pages: studies, figures, participants, payment, coding, files; accounts, tokens, audit log."""
 
-from survey.web.research import accounts, downloads, figures, payment, people, sessions, views
+from survey.web.research import accounts, coding, downloads, figures, payment, people, sessions, views
 from survey.web.research.views import blueprint
 
-__all__ = ["accounts", "blueprint", "downloads", "figures", "payment", "people", "sessions", "views"]
+__all__ = ["accounts", "blueprint", "coding", "downloads", "figures", "payment", "people", "sessions", "views"]

@@ -13,7 +13,7 @@ from survey.store.api_tokens import BadToken, NoSuchToken
 from survey.store.audit import audit_page
 from survey.tables import AccountRole, StudyRow, TokenScope
 from survey.web import access
-from survey.web.access import current_actor, owners_only, researchers_only
+from survey.web.access import current_actor, current_researcher, owners_only, researchers_only
 from survey.web.context import now, the_engine
 from survey.web.research.sessions import account_or_404, as_sentence, hash_of_new_password
 from survey.web.research.views import blueprint
@@ -65,13 +65,13 @@ def add_account() -> Response:
 @blueprint.post("/accounts/<int:account_id>")
 @owners_only
 def change_account(account_id: int) -> Response:
-    """Make an account an owner's or a viewer's, disable or enable it."""
+    """Change an account's role, disable or enable it."""
     change = request.form.get("change", "")
     actor, moment = current_actor(), now()
     try:
         with writing(the_engine()) as session:
             account = account_or_404(session, account_id)
-            if change in (AccountRole.OWNER.value, AccountRole.VIEWER.value):
+            if change in {role.value for role in AccountRole}:
                 accounts.set_role(session, account, AccountRole(change), now=moment, actor=actor)
             elif change == "disable":
                 accounts.disable_account(session, account, now=moment, actor=actor)
@@ -93,6 +93,7 @@ def _accounts_form(*, name: str = "", role: AccountRole = AccountRole.VIEWER) ->
             accounts=accounts.list_accounts(session),
             name=name,
             role=role.value,
+            roles=[role.value for role in AccountRole],
             shortest=SHORTEST_PASSWORD,
         )
 
@@ -161,15 +162,23 @@ def _tokens_form(*, made: str = "", secret: str = "") -> str:
 @blueprint.get("/audit")
 @researchers_only
 def audit() -> str:
-    """Show who did what, newest first."""
+    """Show who did what, newest first; to coders nothing of what other coders wrote."""
     study_id, before = _number("study"), _number("before")
+    researcher = current_researcher()
+    works_apart = researcher is not None and not researcher.sees_other_coders
     with reading(the_engine()) as session:
         chosen = None if study_id is None else session.get(StudyRow, study_id)
         if study_id is not None and chosen is None:
             abort(404)
         return render_template(
             "research/audit.html",
-            page=audit_page(session, study_id=study_id, before=before),
+            page=audit_page(
+                session,
+                study_id=study_id,
+                before=before,
+                only_codes_of=current_actor() if works_apart else None,
+            ),
+            works_apart=works_apart,
             studies=studies.list_studies(session),
             chosen=chosen,
             is_first=before is None,

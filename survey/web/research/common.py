@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from survey.db import writing
 from survey.store.events import log_event
-from survey.tables import ParticipantState, StudyRow
+from survey.tables import AttributeTask, ParticipantState, StudyRow
 from survey.web.access import current_actor
 from survey.web.context import now, the_engine
 
@@ -20,6 +20,8 @@ CSV = "text/csv; charset=utf-8"
 STEP_WORDS = {
     ParticipantState.CONSENTING: "Consent",
     ParticipantState.SCREENING: "Screener",
+    ParticipantState.SUGGESTING: "Naming attributes",
+    ParticipantState.RATING: "Rating attributes",
     ParticipantState.INSTRUCTED: "Instructions",
     ParticipantState.PRACTICING: "Practice",
     ParticipantState.COMPREHENDING: "Comprehension question",
@@ -32,6 +34,8 @@ STEP_WORDS = {
 STATE_WORDS = {
     ParticipantState.CONSENTING: "at the consent",
     ParticipantState.SCREENING: "in the screener",
+    ParticipantState.SUGGESTING: "naming attributes",
+    ParticipantState.RATING: "rating attributes",
     ParticipantState.INSTRUCTED: "at the instructions",
     ParticipantState.PRACTICING: "in the practice",
     ParticipantState.COMPREHENDING: "at the comprehension question",
@@ -46,6 +50,13 @@ STATE_WORDS = {
     ParticipantState.ERASED: "erased",
 }
 """Where a participant is, in words."""
+TASK_WORDS = {
+    AttributeTask.SHOULD: "What should count",
+    AttributeTask.SHOULD_NOT: "What should not count",
+    AttributeTask.RATE: "Ratings",
+    AttributeTask.RANK: "Ranking",
+}
+"""Names of the pages about attributes."""
 
 
 def study_or_404(session: Session, study_id: int) -> StudyRow:

@@ -13,7 +13,7 @@ from survey.db import reading
 from survey.export import answers_of_study
 from survey.overview.counts import overview_of
 from survey.store import studies
-from survey.web.access import current_researcher, researchers_only
+from survey.web.access import current_researcher, not_coders, researchers_only
 from survey.web.context import the_engine
 from survey.web.files import file_response
 from survey.web.research.common import CSV, note_download, study_or_404
@@ -37,9 +37,12 @@ def downloads(study_id: int) -> str:
 
 
 @blueprint.get("/studies/<int:study_id>/bundle.zip")
-@researchers_only
+@not_coders
 def bundle_zip(study_id: int) -> Response:
-    """Download everything the study has but recruitment ids and codes, with codebook and checksums."""
+    """Download everything the study has but recruitment ids and completion codes, with codebook and checksums.
+
+    It holds what every coder wrote, which coders do not see.
+    """
     simulated = asks_for_simulated()
     written = request.args.get("written") == "yes"
     researcher = current_researcher()

@@ -12,7 +12,7 @@ from flask import Blueprint
 from flask.blueprints import BlueprintSetupState
 
 from survey.db import reading, writing
-from survey.design import StudyDesign
+from survey.design import StudyDesign, require_comparisons
 from survey.store import looks, stopping_rules
 from survey.store.choice_counts import ChoiceCounts, choice_counts
 from survey.store.looks import Look
@@ -70,7 +70,8 @@ class AboutEstimate:
 
 
 def about_estimate(study_id: int) -> AboutEstimate:
-    """Read what the page shows without an estimate; 404 where there is no such study."""
+    """Read what the page shows without an estimate; 404 where there is no such study, 400 where it has no
+    comparisons to estimate from."""
     with reading(the_engine()) as session:
         study = study_or_404(session, study_id)
         rules = stopping_rules.rules_of(session, study)
@@ -78,7 +79,7 @@ def about_estimate(study_id: int) -> AboutEstimate:
         n_looks, latest = looks.looks_at_people(session, study)
         return AboutEstimate(
             study=study,
-            design=design_of(study),
+            design=require_comparisons(design_of(study)),
             rules=rules,
             finished=stopping_rules.finished_under(session, study, in_force.precision) if in_force else 0,
             n_looks=n_looks,

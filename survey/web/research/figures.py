@@ -11,7 +11,7 @@ from survey.store import studies
 from survey.tables import StudyRow
 from survey.web.access import researchers_only
 from survey.web.context import now, the_engine
-from survey.web.research.common import STATE_WORDS, STEP_WORDS, study_or_404
+from survey.web.research.common import STATE_WORDS, STEP_WORDS, TASK_WORDS, study_or_404
 from survey.web.research.views import blueprint
 
 
@@ -31,6 +31,7 @@ def figures(study_id: int) -> str:
             simulated=simulated,
             state_words=STATE_WORDS,
             step_words=STEP_WORDS,
+            task_words=TASK_WORDS,
             fewest=FEWEST_FOR_A_SHARE,
             one_sided_above=ONE_SIDED_ABOVE,
             as_of=moment,

@@ -7,15 +7,17 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from survey.attribute_data import OPEN_TASKS
 from survey.db import reading, writing
+from survey.kept_figures import forget_figures
 from survey.overview.flags import stated_rules
 from survey.overview.people import count_people, page_of_people, person_of
 from survey.store import erasure, studies
 from survey.store.erasure import NoSuchParticipant
 from survey.tables import ParticipantRow, ParticipantState, StudyRow
 from survey.web.access import current_actor, owners_only, researchers_only
-from survey.web.context import now, the_engine
-from survey.web.research.common import STATE_WORDS, study_or_404
+from survey.web.context import now, the_context, the_engine
+from survey.web.research.common import STATE_WORDS, TASK_WORDS, study_or_404
 from survey.web.research.figures import asks_for_simulated
 from survey.web.research.views import blueprint
 
@@ -76,6 +78,8 @@ def person(study_id: int, code: str) -> str:
             waves=waves,
             sentences=dict(stated_rules(design.exclusions)),
             state_words=STATE_WORDS,
+            task_words=TASK_WORDS,
+            open_tasks=OPEN_TASKS,
             is_erased=waves[0].judged.record.state is ParticipantState.ERASED,
             simulated=waves[0].simulated,
         )
@@ -105,9 +109,10 @@ def erase(study_id: int, code: str) -> Response | tuple[str, int]:
             done = erasure.erase(session, study, code, now=now(), actor=current_actor())
     except NoSuchParticipant:
         abort(404)
+    forget_figures(the_context().settings.state_dir, study_id)
     flash(
-        f"The participant is erased: {done.answers} answers and {done.statements} other statements in "
-        f"{done.waves} wave{'' if done.waves == 1 else 's'} are deleted."
+        f"The participant is erased: {done.answers} answers, {done.suggestions} suggestions and {done.statements} "
+        f"other statements in {done.waves} wave{'' if done.waves == 1 else 's'} are deleted."
     )
     return redirect(url_for(".people", study_id=study_id), code=303)
 

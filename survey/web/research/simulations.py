@@ -62,19 +62,21 @@ def experiments_at_once() -> int:
 
 
 def studies_on_offer() -> Sequence[StudyOnOffer]:
-    """Return the studies of this service, newest first."""
+    """Return the studies of this service that have profiles to draw patients from, newest first."""
     with reading(the_engine()) as session:
+        designs = [(study, design_of(study)) for study in list_studies(session)]
         return [
-            StudyOnOffer(id=s.id, slug=s.slug, version=s.version, title=design_of(s).title)
-            for s in list_studies(session)
+            StudyOnOffer(id=study.id, slug=study.slug, version=study.version, title=design.title)
+            for study, design in designs
+            if design.compares
         ]
 
 
 def study_text(study_id: int) -> str | None:
-    """Return the design of a study as it was added; None if there is none."""
+    """Return the design of a study on offer as it was added; None if there is none."""
     with reading(the_engine()) as session:
         study = session.get(StudyRow, study_id)
-        return None if study is None else study.design_toml
+        return None if study is None or not design_of(study).compares else study.design_toml
 
 
 def note(what: str, **detail: object) -> None:

@@ -4,25 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from survey.acceptability import Rating
 from survey.answers import Choice
 from survey.db import writing
 from survey.design import StudyDesign
 from survey.participation import Ending
 from survey.questionnaire import FormQuestion, QuestionKind, Stated
 from survey.recruitment import IdKeeper, Recruited
-from survey.store import answering, participants, studies
+from survey.store import (
+    answering,
+    attribute_answers,
+    attribute_pages,
+    participants,
+    studies,
+    suggesting,
+)
 from survey.store.answering import Sent
 from survey.store.participants import Arrival
-from survey.tables import ENDED, FollowUpKind, ParticipantRow, ParticipantState, StudyRow
+from survey.suggestions import Entry
+from survey.tables import (
+    ENDED,
+    AttributePageRow,
+    AttributeTask,
+    FollowUpKind,
+    ParticipantRow,
+    ParticipantState,
+    StudyRow,
+)
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SECRET = "a secret key of the tests, which is long enough"
+
+# With what a spreadsheet, a page and a careless reader would get wrong.
+WORDS = (
+    "age",
+    "Elm Street smokers",
+    '=HYPERLINK("x","y")',
+    "<b>wealth</b>; or; fame",
+    "عدد سنوات الانتظار",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467 children",
+    "two\nlines, and a comma",
+)
 
 Fill = Callable[..., list[str]]
 
@@ -55,6 +84,10 @@ class _Person:
         elif state is ParticipantState.COMPREHENDING:
             assert self.design.comprehension is not None
             answering.comprehend(session, person, self.design.comprehension.right, now=self.clock())
+        elif state is ParticipantState.SUGGESTING:
+            self._suggest()
+        elif state is ParticipantState.RATING:
+            self._rate()
         elif state is ParticipantState.DESCRIBING:
             participants.describe(session, person, self._stated(self.design.demographics), now=self.clock())
         else:
@@ -84,6 +117,54 @@ class _Person:
         answering.record_answer(self.session, self.person, sent, now=self.clock())
         if self.rng.random() < 0.05:
             answering.change_last_answer(self.session, self.person, now=self.clock())
+
+    def _suggest(self) -> None:
+        """Name up to three things, take one of them back now and then, go on, and sometimes come back."""
+        page = attribute_pages.open_attribute_page(self.session, self.person)
+        assert page is not None
+        if suggesting.entries_on(self.session, page) == [] and page.asked == 1:
+            for number in range(int(self.rng.integers(4))):
+                entry = Entry(
+                    text=WORDS[int(self.rng.integers(len(WORDS)))],
+                    why="" if number else 'They told me, "=1+1"',
+                    direction="" if number else "younger people",
+                )
+                sent = suggesting.SentEntry(page=page.token, key=f"form {number}", entry=entry)
+                suggesting.add_entry(self.session, self.person, sent, now=self.clock())
+            named = suggesting.entries_on(self.session, page)
+            if named and self.rng.random() < 0.3:
+                suggesting.remove_entry(
+                    self.session, self.person, page.token, named[-1].key, now=self.clock()
+                )
+        suggesting.finish_page(self.session, self.person, self._page(page), now=self.clock())
+        if self.rng.random() < 0.2:
+            attribute_answers.change_last_page(self.session, self.person, now=self.clock())
+
+    def _rate(self) -> None:
+        page = attribute_pages.open_attribute_page(self.session, self.person)
+        assert page is not None
+        names = page.attribute_order
+        if page.task is AttributeTask.RATE:
+            kinds = tuple(Rating)
+            said = {name: kinds[int(self.rng.integers(3))] for name in names if self.rng.random() < 0.9}
+            sent = self._page(page, ratings=said)
+        else:
+            assert self.design.acceptability is not None
+            most = int(self.rng.integers(self.design.acceptability.ranked + 1))
+            sent = self._page(page, ranking=[names[int(i)] for i in self.rng.permutation(len(names))][:most])
+        attribute_answers.record_page(self.session, self.person, sent, now=self.clock())
+        if self.rng.random() < 0.2:
+            attribute_answers.change_last_page(self.session, self.person, now=self.clock())
+
+    def _page(self, page: AttributePageRow, **said: Any) -> attribute_answers.SentPage:
+        return attribute_answers.SentPage(
+            page=page.token,
+            revision=page.asked,
+            client_seconds=round(float(self.rng.uniform(1, 4)), 3),
+            client_seconds_problem="",
+            client={"input": "mouse", "width": 1280, "hidden_seconds": 0.0},
+            **said,
+        )
 
     def _stated(self, questions: tuple[FormQuestion, ...]) -> dict[str, Stated]:
         return {question.name: _answer_to(question) for question in questions}

@@ -9,20 +9,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
+from survey.answers import RespondentKind
 from survey.db import make_engine, reading, writing
 from survey.doctor import storage
 from survey.doctor.check import Check, Finding, Severity, examine
 from survey.doctor.every import CHECKS
 from survey.migration import upgrade
-from survey.store import studies
+from survey.store import categories, codes, studies
 from survey.store.erasure import erase
-from survey.tables import StudyRow
+from survey.store.suggestion_imports import ImportedSuggestion, import_suggestions
+from survey.suggestions import Stance
+from survey.tables import StudyRow, SuggestionRow
 
 Fill = Callable[..., list[str]]
 AddOpenStudy = Callable[[Engine, str], StudyRow]
@@ -34,7 +38,7 @@ hold_minutes = 60
 """
 LATER = "'2030-01-01 00:00:00.000000'"
 FINISHED = "SELECT min(id) FROM participant WHERE state = 'finished' AND study_id = "
-COMPLETE, SHORT, PAIRS, FULL = 1, 2, 3, 4
+COMPLETE, SHORT, PAIRS, FULL, ASKING = 1, 2, 3, 4, 5
 SOME = "(SELECT min(id) FROM {table} WHERE {where})"
 
 
@@ -45,6 +49,14 @@ def some(table: str, where: str) -> str:
 def of_finished(study: int, where: str) -> str:
     """A presentation of somebody who has finished a study."""
     return some("presentation", f"participant_id = ({FINISHED}{study}) AND {where}")
+
+
+def page_of(task: str, where: str) -> str:
+    """A page about attributes in the study that asks for them, by what holds of the page and of its participant."""
+    return (
+        "(SELECT min(attribute_page.id) FROM attribute_page JOIN participant ON participant.id = participant_id "
+        f"WHERE study_id = {ASKING} AND task = '{task}' AND {where})"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +72,16 @@ YRH = '{"age": "young", "drinking": "rare", "health": "healthy"}'
 AGE_20 = '{"age": 20, "health": "good"}'
 # Admitted and no further, in the study whose comparisons are drawn at random.
 DRAWN = f"participant_id IN (SELECT id FROM participant WHERE study_id = {SHORT} AND state = 'instructed')"
+# On the page of somebody who has gone on from it.
+NAMED_HERE = (
+    "stance = 'should' AND removed_at IS NULL AND "
+    "page_id IN (SELECT id FROM attribute_page WHERE answered = asked)"
+)
+UNCODED = f"id NOT IN (SELECT suggestion_id FROM code) AND page_id IS NOT NULL AND study_id = {ASKING}"
+CODE = (
+    "INSERT INTO code (suggestion_id, kind, coder, outcome, category_id, added_at, added_by, removed_at, "
+    "removed_by) SELECT {id}, 'coder', {by}, 'unusable', NULL, {at}, 'test', NULL, '' FROM {of}"
+)
 BREAKS = (
     Broken(
         check="every answered presentation has its answers",
@@ -236,6 +258,158 @@ BREAKS = (
     ),
 )
 
+ORDER = '["wealth", "smoking", "age", "waiting", "children"]'
+ABOUT_ATTRIBUTES = (
+    Broken(
+        check="pages about attributes are drawn as the design says",
+        sql=(f"UPDATE participant SET admitted_at = NULL WHERE id = ({FINISHED}{ASKING})",),
+    ),
+    Broken(
+        check="draws of pages about attributes repeat",
+        sql=(
+            f"UPDATE attribute_page SET attribute_order = '{ORDER}' WHERE task IN ('rate', 'rank') AND "
+            "participant_id = "
+            + some("attribute_page", f"task = 'rate' AND CAST(attribute_order AS TEXT) <> '{ORDER}'").replace(
+                "min(id)", "min(participant_id)"
+            ),
+        ),
+    ),
+    Broken(
+        check="pages about attributes come in order",
+        sql=(
+            f"UPDATE attribute_page SET served_at = {LATER} WHERE id = "
+            + page_of("rank", "state = 'suggesting'"),
+        ),
+    ),
+    Broken(
+        check="who finished has answered every page about attributes",
+        sql=(
+            "UPDATE attribute_page SET asked = answered + 1 WHERE id = "
+            + page_of("rank", "state = 'finished'"),
+        ),
+    ),
+    Broken(
+        check="who is asked about attributes has a page",
+        sql=(
+            "UPDATE participant SET state = 'rating' WHERE id = "
+            + some("participant", f"state = 'suggesting' AND study_id = {ASKING}"),
+        ),
+    ),
+    Broken(
+        check="pages about attributes are in a language of the study",
+        sql=("UPDATE attribute_page SET language = 'fr' WHERE id = " + page_of("rate", "true"),),
+    ),
+    Broken(
+        check="every answered page about attributes has its answers",
+        sql=(
+            "DELETE FROM attribute_page_answer WHERE attribute_page_id = "
+            + page_of("rank", "state = 'finished'"),
+        ),
+    ),
+    Broken(
+        check="pages about attributes say when",
+        sql=(
+            "UPDATE attribute_page SET answered_at = NULL WHERE id = "
+            + page_of("rate", "state = 'finished'"),
+        ),
+    ),
+    Broken(
+        check="the browser's time fits the server's on pages about attributes",
+        sql=(
+            "UPDATE attribute_page_answer SET client_seconds = 9999, client_seconds_problem = '' WHERE id = 1",
+        ),
+    ),
+    Broken(
+        check="ratings are of attributes that were shown",
+        sql=(
+            """UPDATE attribute_page_answer SET ratings = '{"age": "superb"}' WHERE attribute_page_id = """
+            + page_of("rate", "state = 'finished'"),
+        ),
+    ),
+    Broken(
+        check="ratings are of attributes that were shown",
+        sql=(
+            """UPDATE attribute_page_answer SET ratings = '{"age": "acceptable"}' WHERE attribute_page_id = """
+            + page_of("should", "state = 'finished'"),
+        ),
+    ),
+    Broken(
+        check="rankings give each attribute one place",
+        sql=(
+            """UPDATE attribute_page_answer SET ranking = '["age", "age"]' WHERE attribute_page_id = """
+            + page_of("rank", "state = 'finished'"),
+        ),
+    ),
+    Broken(
+        check="rankings give each attribute one place",
+        sql=(
+            f"UPDATE attribute_page_answer SET ranking = '{ORDER}' WHERE attribute_page_id = "
+            + page_of("rank", "state = 'finished'"),
+        ),
+    ),
+    Broken(
+        check="suggestions answer a question that was asked",
+        sql=("UPDATE suggestion SET stance = 'should_not' WHERE id = " + some("suggestion", NAMED_HERE),),
+    ),
+    Broken(
+        check="suggestions answer a question that was asked",
+        sql=(f"UPDATE suggestion SET study_id = {SHORT} WHERE id = " + some("suggestion", UNCODED),),
+    ),
+    Broken(
+        check="suggestions name something and can be found",
+        sql=("UPDATE suggestion SET folded = 'x' WHERE id = " + some("suggestion", NAMED_HERE),),
+    ),
+    Broken(
+        check="suggestions are made while their page waits",
+        sql=(f"UPDATE suggestion SET at = {LATER} WHERE id = " + some("suggestion", NAMED_HERE),),
+    ),
+    Broken(
+        check="imported suggestions are of somebody who was asked",
+        sql=("UPDATE imported_respondent SET respondent = 'x' WHERE respondent = 'row 7'",),
+    ),
+    Broken(
+        check="codes stay within one study",
+        sql=(f"UPDATE category SET study_id = {SHORT} WHERE name = 'wealth'",),
+    ),
+    Broken(
+        check="codes stay within one study",
+        sql=(f"UPDATE category SET study_id = {SHORT} WHERE name = 'smoking'",),
+    ),
+    Broken(
+        check="a coder says one thing of a suggestion",
+        sql=(
+            CODE.format(
+                by="'ada'",
+                at="added_at",
+                of="code WHERE outcome = 'category' AND coder = 'ada' AND removed_at IS NULL LIMIT 1",
+                id="suggestion_id",
+            ),
+        ),
+    ),
+    Broken(
+        check="what was taken back is not coded",
+        sql=(
+            CODE.format(by="'zoe'", at=LATER, of="suggestion WHERE removed_at IS NOT NULL LIMIT 1", id="id"),
+        ),
+    ),
+    Broken(
+        check="codes end after they begin",
+        sql=("UPDATE code SET removed_by = '' WHERE removed_at IS NOT NULL",),
+    ),
+    Broken(
+        check="codes are somebody's",
+        sql=("UPDATE code SET coder = 'ada' WHERE kind = 'adjudicated'",),
+    ),
+    Broken(
+        check="merged categories lead to one that stands",
+        sql=(
+            "UPDATE category SET merged_into_id = "
+            + some("category", "name = 'years-of-life'")
+            + " WHERE name = 'age'",
+        ),
+    ),
+)
+
 
 # Exporting every study twice, for each thing that is broken, takes long and is tested by itself.
 QUICK = tuple(check for check in CHECKS if check.name != "exports come out the same")
@@ -248,6 +422,7 @@ def fill_everything(
     kidney_complete: str,
     kidney_8: str,
     short_design: str,
+    asking_design: str,
 ) -> Callable[[Engine], None]:
     """Return a function that puts studies into a database with something of everything a check looks at."""
 
@@ -258,7 +433,9 @@ def fill_everything(
         pairs = add_open_study(engine, kidney_8)
         no_arms = short_design[: short_design.index("[[arms]]")].replace('slug = "short"', 'slug = "full"')
         full = add_open_study(engine, no_arms + QUOTA)
-        assert [study.id for study in (complete, short, pairs, full)] == [COMPLETE, SHORT, PAIRS, FULL]
+        asking = add_open_study(engine, asking_design)
+        studies_made = (complete, short, pairs, full, asking)
+        assert [study.id for study in studies_made] == [COMPLETE, SHORT, PAIRS, FULL, ASKING]
 
         fill(engine, complete, people=3, ids=True)
         fill(engine, complete, steps=10, seed=1)
@@ -279,7 +456,38 @@ def fill_everything(
         fill(engine, full, ids=True, seed=1, wait=timedelta(hours=2))
         fill(engine, full, ids=True)
 
+        fill(engine, asking, people=8)
+        for steps in (1, 2, 3, 4, 5):
+            fill(engine, asking, steps=steps, seed=steps)
+        fill(engine, asking, simulated=True, seed=6)
+        [gone] = fill(engine, asking, seed=7)
+        with writing(engine) as session:
+            code(session, session.get_one(StudyRow, asking.id))
+            erase(session, session.get_one(StudyRow, asking.id), gone, now=asking.created_at)
+
     return fill_database
+
+
+def code(session: Session, study: StudyRow) -> None:
+    """Import what somebody said elsewhere, and code most of everything."""
+    when: Any = {"now": study.created_at + timedelta(days=2), "actor": "test"}
+    later: Any = {"now": study.created_at + timedelta(days=3), "actor": "test"}
+    said = ImportedSuggestion(
+        respondent="row 7", kind=RespondentKind.HUMAN, stance=Stance.SHOULD, text="years waited"
+    )
+    import_suggestions(session, study, [said], source="pilot.csv", **when)
+    for label in ("Age", "Years of life", "Wealth", "Habits"):
+        categories.add_category(session, study, label, **when)
+    query = select(SuggestionRow.id).where(SuggestionRow.removed_at.is_(None)).order_by(SuggestionRow.id)
+    *coded, _ = session.scalars(query.where(SuggestionRow.page_id.is_not(None)))
+    for number, id_ in enumerate(coded):
+        for coder, category in (("ada", "years-of-life"), ("ben", ("wealth", "habits", "age")[number % 3])):
+            codes.code_suggestion(session, study, id_, coder=coder, categories=[category], **when)
+    codes.code_suggestion(session, study, coded[0], coder="ada", categories=["wealth"], **later)
+    codes.adjudicate(session, study, coded[0], categories=["age"], **later)
+    codes.propose_codes(session, study, "scripted/coder", {coded[0]: ["age"]}, **later)
+    categories.merge_categories(session, study, ["years-of-life"], "age", **later)
+    categories.split_category(session, study, "habits", ["Smoking", "Drinking"], **later)
 
 
 @pytest.fixture(scope="module")
@@ -345,7 +553,7 @@ def test_sound_data_have_no_complaint(filled: Engine, now: datetime) -> None:
     assert len(findings) == len(CHECKS) == len({check.name for check in CHECKS})
 
 
-@pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: broken.check)
+@pytest.mark.parametrize("broken", [*BREAKS, *ABOUT_ATTRIBUTES], ids=lambda broken: broken.check)
 def test_a_check_sees_what_it_is_for_and_no_other_does(filled: Engine, now: datetime, broken: Broken) -> None:
     found = complaints(examined(filled, broken.sql, now, checks=QUICK))
     assert set(found) == {broken.check}
@@ -429,8 +637,14 @@ def test_a_check_that_breaks_is_told_and_ends_no_other(filled: Engine, now: date
 
 
 def test_what_is_only_unlikely_is_not_called_broken(filled: Engine, now: datetime) -> None:
-    for broken in BREAKS:
-        if broken.check in ("left and right are fair", "profiles appear equally often", "draws repeat"):
+    unlikely = (
+        "left and right are fair",
+        "profiles appear equally often",
+        "draws repeat",
+        "draws of pages about attributes repeat",
+    )
+    for broken in (*BREAKS, *ABOUT_ATTRIBUTES):
+        if broken.check in unlikely:
             findings = examined(filled, broken.sql, now, checks=QUICK)
             assert [f.severity for f in findings if f.violations] == [Severity.LOOK]
             assert not any(f.broken for f in findings)

@@ -473,8 +473,9 @@ def test_an_indecision_does_not_speak_against_somebody_where_one_patient_is_domi
 
 # --- properties ----------------------------------------------------------------------------------------
 
-# The design asks nobody to choose one of many.
-_STATES = st.sampled_from([state for state in ParticipantState if state is not ParticipantState.CHOOSING])
+# The design asks nothing about attributes, and nobody to choose one of many.
+_NOT_ASKED = (ParticipantState.SUGGESTING, ParticipantState.RATING, ParticipantState.CHOOSING)
+_STATES = st.sampled_from([state for state in ParticipantState if state not in _NOT_ASKED])
 _MOMENT = datetime.fromisoformat("2026-11-21T12:00:00+00:00")
 
 

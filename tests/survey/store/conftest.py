@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from survey.answers import Choice
+from survey.answers import Choice, RespondentKind
 from survey.db import reading, writing
 from survey.recruitment import IdKeeper, Recruited
-from survey.store import answering, erasure, participants, studies
+from survey.store import answering, categories, codes, erasure, participants, studies
 from survey.store.answering import Recorded, Sent
 from survey.store.participants import Arrival
+from survey.store.suggestion_imports import ImportedRespondent, ImportedSuggestion, import_suggestions
+from survey.store.suggestion_list import listed_suggestion
 from survey.store.tokens import new_token
+from survey.suggestions import Stance
 from survey.tables import (
+    EventRow,
     FollowUpKind,
     ParticipantRow,
     ParticipantState,
@@ -327,3 +331,119 @@ def taking_sqlite(sqlite_engine: Engine, now: datetime) -> Taking:
 @pytest.fixture
 def taking_postgres(postgres_engine: Engine, now: datetime) -> Taking:
     return Taking(postgres_engine, now)
+
+
+ATTRIBUTES = """
+[study]
+slug = "attributes"
+title = "What should decide?"
+version = "1"
+
+[texts]
+introduction = "What this is."
+consent = "What you agree to."
+debrief = "What it was about."
+
+[suggestions.should]
+question = "What should be considered?"
+label = "Something that should count"
+
+[suggestions.should_not]
+question = "What should not be considered?"
+label = "Something that should not count"
+
+[[screener]]
+name = "adult"
+text = "Are you an adult?"
+kind = "choice"
+options = [{ name = "yes", words = "Yes" }, { name = "no", words = "No", screens_out = true }]
+
+[[demographics]]
+name = "place"
+text = "Where have you lived?"
+kind = "several"
+options = [{ name = "city", words = "City" }, { name = "country", words = "Country" }]
+
+[[demographics]]
+name = "born"
+text = "When were you born?"
+kind = "number"
+minimum = 1900
+maximum = 2010
+"""
+
+
+class Coders:
+    """Codes one study's suggestions on one database: each call is one request, in one transaction."""
+
+    def __init__(self, engine: Engine, now: datetime) -> None:
+        self.engine = engine
+        self.now = now
+        with writing(engine) as session:
+            studies.add_study(session, ATTRIBUTES, now=now)
+
+    def do(self, act: Callable[..., Any], *values: Any, **named: Any) -> Any:
+        """Change something as a page or a command does."""
+        with writing(self.engine) as session:
+            study = studies.find_study(session, "attributes")
+            return act(
+                session, study, *values, now=self.now, actor=named.pop("actor", "account anna"), **named
+            )
+
+    def see(self, act: Callable[..., Any], *values: Any, **named: Any) -> Any:
+        """Read something in a session that cannot write."""
+        with reading(self.engine) as session:
+            return act(session, studies.find_study(session, "attributes"), *values, **named)
+
+    def suggest(self, *texts: str, respondent: str = "r1", **more: Any) -> list[int]:
+        """Bring suggestions in; return their ids."""
+        entries = [
+            ImportedSuggestion(
+                respondent=respondent,
+                kind=more.get("kind", RespondentKind.HUMAN),
+                stance=more.get("stance", Stance.SHOULD),
+                text=text,
+                why=more.get("why", ""),
+                direction=more.get("direction", ""),
+            )
+            for text in texts
+        ]
+        asked = [
+            ImportedRespondent(
+                respondent=respondent,
+                kind=more.get("kind", RespondentKind.HUMAN),
+                stances=frozenset(),
+                simulated=more.get("simulated", False),
+            )
+        ]
+        return list(self.do(import_suggestions, entries, source="elsewhere.csv", asked=asked).ids)
+
+    def category(self, *labels: str) -> None:
+        for label in labels:
+            self.do(categories.add_category, label)
+
+    def code(self, suggestion: int, *names: str, coder: str = "anna", **more: Any) -> bool:
+        return bool(self.do(codes.code_suggestion, suggestion, coder=coder, categories=names, **more))
+
+    def standing(self, suggestion: int) -> set[tuple[str, str, str]]:
+        """Return (kind, coder, category or outcome) of the codes that stand."""
+        found = self.see(listed_suggestion, suggestion, with_codes=True).codes
+        return {(code.kind.value, code.coder, code.category or code.outcome.value) for code in found}
+
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        with reading(self.engine) as session:
+            rows = session.scalars(
+                select(EventRow).where(EventRow.what.like("coding: %")).order_by(EventRow.id)
+            )
+            return [(row.what.removeprefix("coding: "), row.detail) for row in rows]
+
+
+@pytest.fixture
+def coders(engine: Engine, now: datetime) -> Coders:
+    """A study that asks which attributes should count, on SQLite and PostgreSQL in turn."""
+    return Coders(engine, now)
+
+
+@pytest.fixture
+def coders_sqlite(sqlite_engine: Engine, now: datetime) -> Coders:
+    return Coders(sqlite_engine, now)

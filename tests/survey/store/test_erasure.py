@@ -1,22 +1,40 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
 import pytest
 from sqlalchemy import MetaData, func, select
 
-from survey.answers import Choice
-from survey.db import reading
-from survey.store import participants, studies
-from survey.store.erasure import NoSuchParticipant
+from survey.acceptability import Rating
+from survey.answers import Choice, RespondentKind
+from survey.attribute_data import OPEN_TASKS
+from survey.db import reading, writing
+from survey.store import categories, codes, participants, studies, suggesting
+from survey.store.attribute_answers import SentPage, record_page
+from survey.store.attribute_pages import open_attribute_page
+from survey.store.erasure import NoSuchParticipant, delete_rehearsals
+from survey.store.suggesting import SentEntry
+from survey.store.suggestion_imports import ImportedSuggestion, import_suggestions
+from survey.suggestions import Entry, Stance
 from survey.tables import (
     AnswerRow,
+    AttributePageAnswerRow,
+    AttributePageRow,
+    AttributeTask,
+    CategoryRow,
+    CodeRow,
     EventRow,
     FollowUpKind,
     FollowUpRow,
     IdentityRow,
+    ImportedRespondentRow,
     ParticipantRow,
     ParticipantState,
     PresentationRow,
     StatementRow,
+    SuggestionRow,
 )
 
 
@@ -89,6 +107,169 @@ def test_what_was_followed_up_is_erased_too(taking_sqlite, every_step: str) -> N
         )
     taking_sqlite.erase("every-step", taking_sqlite.person(token).code)
     assert not any(counts(taking_sqlite).values())
+
+
+NAMED = "Rumpelstiltskin's beard"
+
+
+def say(taking, token: str, text: str) -> None:
+    """Name something on the open question, take something else back, go on; rate and rank one attribute."""
+    page = taking.step(token, lambda session, person, now: open_attribute_page(session, person))
+    entry = Entry(text=text, why=f"why {text}", direction=f"more for {text}")
+    taking.step(token, suggesting.add_entry, SentEntry(page=page.token, key="1", entry=entry))
+    other = SentEntry(page=page.token, key="2", entry=Entry(text=f"not {text}"))
+    taking.step(token, suggesting.add_entry, other)
+    key = taking.step(token, lambda session, person, now: suggesting.entries_on(session, page)[1].key)
+    taking.step(token, suggesting.remove_entry, page.token, key)
+
+
+def go_on(taking, token: str) -> None:
+    """Go on from every page about attributes."""
+    while page := taking.step(token, lambda session, person, now: open_attribute_page(session, person)):
+        sent = SentPage(
+            page=page.token,
+            revision=page.asked,
+            ratings={"age": Rating.CANNOT_SAY} if page.task is AttributeTask.RATE else {},
+            ranking=["age"] if page.task is AttributeTask.RANK else [],
+            client_seconds=1.0,
+            client_seconds_problem="",
+        )
+        act = suggesting.finish_page if page.task in OPEN_TASKS else record_page
+        taking.step(token, act, sent)
+
+
+def code(taking, slug: str) -> None:
+    """Code everything that was named, twice, so that a code is ended, too; and import something."""
+    with writing(taking.engine) as session:
+        study = studies.find_study(session, slug)
+        who: Any = {"now": taking.now, "actor": "test"}
+        said = ImportedSuggestion(
+            respondent="row 7", kind=RespondentKind.HUMAN, stance=Stance.SHOULD, text="waiting"
+        )
+        import_suggestions(session, study, [said], source="pilot.csv", **who)
+        for label in ("Age", "Wealth"):
+            categories.add_category(session, study, label, **who)
+        named = session.scalars(select(SuggestionRow.id).where(SuggestionRow.removed_at.is_(None))).all()
+        for category in ("age", "wealth"):
+            for id_ in named:
+                codes.code_suggestion(session, study, id_, coder="ada", categories=[category], **who)
+
+
+def about_attributes(taking) -> dict[str, int]:
+    tables = (
+        AttributePageRow,
+        AttributePageAnswerRow,
+        SuggestionRow,
+        CodeRow,
+        ImportedRespondentRow,
+        CategoryRow,
+    )
+    with reading(taking.engine) as session:
+        return {t.__tablename__: session.scalars(select(func.count()).select_from(t)).one() for t in tables}
+
+
+def test_suggestions_go_with_their_codes_and_imported_ones_stay(taking, asking_design: str) -> None:
+    taking.open(asking_design)
+    tokens = [taking.consented("asking", pid=f"worker-{i}") for i in range(2)]
+    for token, words in zip(tokens, (NAMED, "age"), strict=True):
+        say(taking, token, words)
+        go_on(taking, token)
+        taking.step(token, participants.describe, {"age_group": "older"})
+    code(taking, "asking")
+    before = about_attributes(taking)
+    erased = taking.erase("asking", taking.person(tokens[0]).code)
+    assert (erased.answers, erased.suggestions, erased.statements) == (4, 2, 1)
+    after = about_attributes(taking)
+    gone = {table: before[table] - n for table, n in after.items()}
+    assert gone == {
+        "attribute_page": 4,
+        "attribute_page_answer": 4,
+        "suggestion": 2,
+        "code": 2,
+        "imported_respondent": 0,
+        "category": 0,
+    }
+    assert after["suggestion"] == 3, "the other's two and the imported one"
+    assert NAMED not in everything(taking)
+    assert taking.state(tokens[1]) is ParticipantState.FINISHED
+
+
+def test_who_is_erased_while_somebody_codes_leaves_nothing(taking, asking_design: str) -> None:
+    taking.open(asking_design)
+    token = taking.consented("asking")
+    say(taking, token, NAMED)
+    person = taking.person(token).code
+    who: Any = {"now": taking.now, "actor": "test"}
+    with ThreadPoolExecutor(1) as pool:
+        with writing(taking.engine) as session:
+            study = studies.find_study(session, "asking")
+            name = categories.add_category(session, study, "Beards", **who).name
+            [id_] = session.scalars(select(SuggestionRow.id).where(SuggestionRow.removed_at.is_(None)))
+            codes.code_suggestion(session, study, id_, coder="ada", categories=[name], **who)
+            erasing = pool.submit(taking.erase, "asking", person)
+            with pytest.raises(TimeoutError):
+                erasing.result(timeout=0.3)
+        assert erasing.result().suggestions == 2
+    left = about_attributes(taking)
+    assert (left["suggestion"], left["code"], left["attribute_page"]) == (0, 0, 0)
+
+
+def test_the_number_of_an_erased_suggestion_is_never_given_again(taking, asking_design: str) -> None:
+    """Codes that were made elsewhere, and forms that are still open, name suggestions by their numbers."""
+    taking.open(asking_design)
+    seen: set[int] = set()
+    for text in ("age", "wealth"):
+        token = taking.consented("asking")
+        say(taking, token, text)
+        with reading(taking.engine) as session:
+            new = set(session.scalars(select(SuggestionRow.id)))
+        assert len(new) == 2
+        assert not new & seen
+        seen |= new
+        taking.erase("asking", taking.person(token).code)
+
+
+def test_a_rehearsal_of_suggestions_can_be_deleted_and_leaves_people_alone(
+    taking, asking_design: str
+) -> None:
+    taking.open(asking_design)
+    for simulated in (True, False):
+        token = taking.consented("asking", simulated=simulated)
+        say(taking, token, "simulated words" if simulated else "words of a person")
+        go_on(taking, token)
+    code(taking, "asking")
+    with writing(taking.engine) as session:
+        assert delete_rehearsals(session, studies.find_study(session, "asking")) == 1
+    assert about_attributes(taking) == {
+        "attribute_page": 4,
+        "attribute_page_answer": 4,
+        "suggestion": 3,
+        "code": 4,
+        "imported_respondent": 1,
+        "category": 2,
+    }
+    left = everything(taking)
+    assert "simulated words" not in left
+    assert "words of a person" in left
+
+
+def test_the_words_of_an_erased_suggestion_are_nowhere_in_the_files_of_the_database(
+    taking_sqlite, asking_design: str
+) -> None:
+    taking_sqlite.open(asking_design)
+    token = taking_sqlite.consented("asking")
+    say(taking_sqlite, token, NAMED)
+    go_on(taking_sqlite, token)
+    code(taking_sqlite, "asking")
+    file = Path(taking_sqlite.engine.url.database)
+
+    def held() -> bytes:
+        return b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
+
+    traces = [NAMED.encode(), NAMED.lower().encode(), taking_sqlite.person(token).code.encode()]
+    assert all(trace in held() for trace in traces)
+    taking_sqlite.erase("asking", taking_sqlite.person(token).code)
+    assert not any(trace in held() for trace in traces)
 
 
 def test_who_was_erased_may_come_again_as_somebody_new(taking_sqlite, every_step: str) -> None:

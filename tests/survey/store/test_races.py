@@ -12,23 +12,32 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, text
 
+from survey.acceptability import Rating
 from survey.answers import Choice, Role
 from survey.db import reading, writing
 from survey.store import (
     answering,
+    attribute_answers,
+    attribute_pages,
     choice_tasks,
     choosing,
     erasure,
     participants,
     presentations,
     studies,
+    suggesting,
 )
 from survey.store.answering import Sent
+from survey.store.attribute_answers import SentPage
 from survey.store.choosing import SentChoice
 from survey.store.participants import NotTakingPart
 from survey.store.studies import StudyConflict
+from survey.store.suggesting import Kept, SentEntry
+from survey.suggestions import Entry
 from survey.tables import (
     AnswerRow,
+    AttributePageAnswerRow,
+    AttributePageRow,
     ChoiceTaskAnswerRow,
     ChoiceTaskRow,
     EventRow,
@@ -41,6 +50,7 @@ from survey.tables import (
     StatementRow,
     StudyRow,
     StudyState,
+    SuggestionRow,
 )
 
 THREADS = 6
@@ -346,6 +356,187 @@ def test_choices_are_refused_once_everything_is_erased_and_leave_nothing(taking,
     assert isinstance(erased, erasure.Erased), erased
     assert not isinstance(sent, Exception) or isinstance(sent, NotTakingPart | AssertionError), sent
     assert (count(taking, ChoiceTaskRow), count(taking, ChoiceTaskAnswerRow)) == (0, 0)
+    assert events(taking) == []
+
+
+# --- attributes -----------------------------------------------------------------------------------------------
+
+ATTRIBUTES = """
+[suggestions]
+should = { question = "What should count?", label = "Something", why_label = "Why?" }
+
+[acceptability]
+question = "May these decide?"
+ranked = 2
+ranking_question = "Which matter most?"
+attributes = [{ name = "age", label = "Age" }, { name = "fame", label = "Fame" }]
+"""
+
+
+def at_open_question(taking, design: str) -> str:
+    taking.open(design.replace("per_respondent = 4", "per_respondent = 1") + ATTRIBUTES)
+    token = taking.consented("short")
+    assert taking.state(token) is State.SUGGESTING
+    return token
+
+
+def open_page(taking, token: str) -> AttributePageRow | None:
+    with reading(taking.engine) as session:
+        return attribute_pages.open_attribute_page(session, taking.person(token))
+
+
+def sent_entry(page: AttributePageRow, text: str, *, key: str = "k" * 20) -> SentEntry:
+    return SentEntry(page=page.token, key=key, entry=Entry(text=text))
+
+
+def sent_page(page: AttributePageRow, **answer: Any) -> SentPage:
+    return SentPage(
+        page=page.token, revision=page.asked, client_seconds=1.5, client_seconds_problem="", **answer
+    )
+
+
+def named(taking) -> list[str]:
+    with reading(taking.engine) as session:
+        standing = select(SuggestionRow.text).where(SuggestionRow.removed_at.is_(None))
+        return list(session.scalars(standing.order_by(SuggestionRow.id)))
+
+
+def test_an_entry_sent_by_many_is_one_entry(taking, one_arm_design: str) -> None:
+    token = at_open_question(taking, one_arm_design)
+    page = open_page(taking, token)
+    for number in range(5):
+        entry = sent_entry(page, f"Thing {number}", key=f"{number:020}")
+        got = together(lambda e: taking.step(token, suggesting.add_entry, e), [entry] * THREADS)
+        assert sorted(got) == [Kept.REPLAYED] * (THREADS - 1) + [Kept.STORED]
+    assert named(taking) == [f"Thing {number}" for number in range(5)]
+    assert Counter(events(taking))["entry replayed"] == 5 * (THREADS - 1)
+
+
+def test_different_entries_of_one_form_sent_at_once_are_all_stored(taking, one_arm_design: str) -> None:
+    token = at_open_question(taking, one_arm_design)
+    page = open_page(taking, token)
+    sent = [sent_entry(page, f"Thing {number}") for number in range(THREADS)]
+    assert together(lambda e: taking.step(token, suggesting.add_entry, e), sent) == [Kept.STORED] * THREADS
+    assert sorted(named(taking)) == [f"Thing {number}" for number in range(THREADS)]
+
+
+def test_no_more_entries_than_a_question_takes_are_stored_by_many_at_once(
+    taking, one_arm_design: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suggesting, "MOST_PER_QUESTION", 4)
+    token = at_open_question(taking, one_arm_design)
+    page = open_page(taking, token)
+    sent = [sent_entry(page, f"Thing {number}") for number in range(6)]
+    got = together(lambda e: taking.step(token, suggesting.add_entry, e), sent)
+    assert Counter(got) == {Kept.STORED: 4, Kept.FULL: 2}
+    assert len(named(taking)) == 4
+
+
+def test_going_on_that_waits_together_is_once_and_loses_no_entry(taking, one_arm_design: str) -> None:
+    """Both requests have begun before either has stored anything."""
+    token = at_open_question(taking, one_arm_design)
+    page = open_page(taking, token)
+    got = behind_a_lock(
+        taking,
+        lock_of(taking, token),
+        *[lambda: taking.step(token, suggesting.finish_page, sent_page(page), sent_entry(page, "Age"))] * 2,
+    )
+    assert sorted(got) == [Kept.REPLAYED, Kept.STORED]
+    assert named(taking) == ["Age"]
+    assert (count(taking, AttributePageAnswerRow), taking.state(token)) == (1, State.RATING)
+
+
+def test_an_entry_that_arrives_with_going_on_is_stored_or_its_sender_is_told(
+    taking, one_arm_design: str
+) -> None:
+    taking.open(one_arm_design + ATTRIBUTES)
+    for _ in range(10):
+        token = taking.consented("short")
+        page, before = open_page(taking, token), len(named(taking))
+        added, finished = together(
+            lambda act: act(),
+            [
+                lambda t=token, p=page: taking.step(t, suggesting.add_entry, sent_entry(p, "Age")),
+                lambda t=token, p=page: taking.step(t, suggesting.finish_page, sent_page(p)),
+            ],
+        )
+        assert finished is Kept.STORED
+        assert len(named(taking)) - before == {Kept.STORED: 1, Kept.CLOSED: 0}[added]
+
+
+def test_an_entry_taken_back_by_many_is_taken_back_once(taking, one_arm_design: str) -> None:
+    token = at_open_question(taking, one_arm_design)
+    page = open_page(taking, token)
+    taking.step(token, suggesting.add_entry, sent_entry(page, "Age"))
+    with reading(taking.engine) as session:
+        key = session.scalars(select(SuggestionRow.key)).one()
+    got = together(lambda _: taking.step(token, suggesting.remove_entry, page.token, key), range(THREADS))
+    assert sorted(got) == [Kept.REPLAYED] * (THREADS - 1) + [Kept.STORED]
+    assert Counter(events(taking))["entry removed"] == 1
+
+
+def test_ratings_sent_by_many_are_stored_once(taking, one_arm_design: str) -> None:
+    token = at_open_question(taking, one_arm_design)
+    taking.step(token, suggesting.finish_page, sent_page(open_page(taking, token)))
+    page = open_page(taking, token)
+    ratings = [{"age": rating, "fame": rating} for rating in Rating] * (THREADS // 3)
+    got = together(
+        lambda r: (r, taking.step(token, attribute_answers.record_page, sent_page(page, ratings=r))), ratings
+    )
+    assert not [g for g in got if isinstance(g, Exception)]
+    [first] = [r for r, stored in got if stored]
+    with reading(taking.engine) as session:
+        answer = session.scalars(
+            select(AttributePageAnswerRow).where(AttributePageAnswerRow.attribute_page_id == page.id)
+        ).one()
+    assert answer.ratings == first
+    assert Counter(events(taking))["page replayed"] == THREADS - 1
+
+
+def test_changing_the_last_page_while_the_next_one_arrives_keeps_both(taking, one_arm_design: str) -> None:
+    taking.open(one_arm_design + ATTRIBUTES)
+    for _ in range(5):
+        token = taking.consented("short")
+        taking.step(token, suggesting.finish_page, sent_page(open_page(taking, token)))
+        taking.step(token, attribute_answers.record_page, sent_page(open_page(taking, token)))
+        ranking = open_page(taking, token)
+        changed, sent = together(
+            lambda act: act(),
+            [
+                lambda t=token: taking.step(t, attribute_answers.change_last_page),
+                lambda t=token, p=ranking: taking.step(
+                    t, attribute_answers.record_page, sent_page(p, ranking=["fame"])
+                ),
+            ],
+        )
+        # The ranking is the last page about attributes: once it is sent, the comparisons begin.
+        assert sent is True
+        assert changed in (True, False)
+        if changed:
+            again = open_page(taking, token)
+            assert (again.asked, again.answered) == (2, 1)
+            taking.step(token, attribute_answers.record_page, sent_page(again))
+        assert taking.state(token) is State.INSTRUCTED
+    with reading(taking.engine) as session:
+        answered = session.scalars(select(AttributePageRow.answered)).all()
+    assert sum(answered) == count(taking, AttributePageAnswerRow)
+
+
+def test_entries_are_refused_once_everything_is_erased_and_leave_nothing(taking, one_arm_design: str) -> None:
+    token = at_open_question(taking, one_arm_design)
+    page, code = open_page(taking, token), taking.person(token).code
+    taking.step(token, suggesting.add_entry, sent_entry(page, "Age"))
+    sent, erased = together(
+        lambda act: act(),
+        [
+            lambda: taking.step(token, suggesting.add_entry, sent_entry(page, "Wealth")),
+            lambda: taking.erase("short", code),
+        ],
+    )
+    assert isinstance(erased, erasure.Erased), erased
+    assert not isinstance(sent, Exception) or isinstance(sent, NotTakingPart | AssertionError), sent
+    for table in (AttributePageRow, AttributePageAnswerRow, SuggestionRow):
+        assert count(taking, table) == 0
     assert events(taking) == []
 
 

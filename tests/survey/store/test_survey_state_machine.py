@@ -31,16 +31,36 @@ from sqlalchemy import Engine, select
 from survey.app import create_app
 from survey.config import Settings, load_settings
 from survey.db import Base, reading, writing
-from survey.doctor import answers, draws, every, people
+from survey.doctor import answers, attributes, draws, every, people
 from survey.doctor.check import examine
 from survey.store import studies
 from survey.store.studies import StudyConflict
-from survey.tables import AnswerRow, ParticipantRow, ParticipantState, PresentationRow
+from survey.tables import (
+    AnswerRow,
+    AttributePageAnswerRow,
+    AttributePageRow,
+    ParticipantRow,
+    ParticipantState,
+    PresentationRow,
+    SuggestionRow,
+)
 from survey.web.context import use_clock
 
 SLUG = "every-step"
 BEGINNING = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-QUICK_CHECKS = (*answers.CHECKS, *people.CHECKS, *draws.CHECKS)
+QUICK_CHECKS = (*answers.CHECKS, *people.CHECKS, *draws.CHECKS, *attributes.CHECKS)
+ATTRIBUTES = """
+[suggestions]
+order = "random"
+should = { question = "What should count?", label = "Something", why_label = "Why?" }
+should_not = { question = "What should not count?", label = "Something", direction_label = "Who first?" }
+
+[acceptability]
+question = "May these decide?"
+ranked = 2
+ranking_question = "Which matter most?"
+attributes = [{ name = "fame", label = "Fame" }, { name = "need", label = "Need" }]
+"""
 
 
 class Form:
@@ -69,6 +89,7 @@ class Forms(HTMLParser):
         super().__init__()
         self.forms: list[Form] = []
         self._open = False
+        self._select = ""
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -77,6 +98,8 @@ class Forms(HTMLParser):
             self.forms.append(Form(given.get("action") or ""))
             self._open = True
         name = given.get("name")
+        if self._open and tag == "option" and self._select:
+            self.forms[-1].offered[self._select].append(given.get("value") or "")
         if not self._open or not name:
             return
         form, value = self.forms[-1], given.get("value") or ""
@@ -86,10 +109,14 @@ class Forms(HTMLParser):
             form.offered.setdefault(name, []).append(value)
         elif tag in ("input", "textarea"):
             form.offered.setdefault(name, [])
+        elif tag == "select":
+            form.offered[name], self._select = [], name
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._open = False
+        elif tag == "select":
+            self._select = ""
 
 
 class Surveyed(RuleBasedStateMachine):
@@ -135,7 +162,7 @@ class Surveyed(RuleBasedStateMachine):
         """Send the form of a page and never again."""
         return self.send(page=page, data=data)
 
-    @initialize(target=pages, far=st.integers(0, 9))
+    @initialize(target=pages, far=st.integers(0, 14))
     def begin_with_somebody(self, far: int) -> Any:
         """Somebody has begun before the story does."""
         opened = self._forms(0, f"/s/{SLUG}?pid=w-1")
@@ -158,6 +185,10 @@ class Surveyed(RuleBasedStateMachine):
             fields: dict[str, Any] = dict(form.fixed)
             for name, values in form.offered.items():
                 willing = [v for v in values if v in ("agree", "yes", "alike")] or values or [""]
+                if name == "step":
+                    willing = ["go_on", "go_on", "add"]  # An open question is left at some time.
+                elif name == "text":
+                    willing = ["Age", "Fame", ""]
                 fields[name] = data.draw(st.sampled_from(willing), label=name) if data else willing[0]
             forms = [form for _, form in self._sent(browser, form, fields)]
             met += [(browser, form) for form in forms]
@@ -182,14 +213,14 @@ class Surveyed(RuleBasedStateMachine):
     @precondition(lambda self: len(self.addresses) > 1)
     @rule(page=pages, data=st.data())
     def send_to_anothers_address(self, page: tuple[int, Form], data: st.DataObject) -> None:
-        """Send one's own presentation to somebody else's address: nothing may be stored for either."""
+        """Send one's own page to somebody else's address: nothing may be stored for either."""
         browser, form = page
-        own = re.match(r"(/p/[^/]+)/answer$", form.action)
+        own = re.match(r"(/p/[^/]+)(/(?:answer|suggest|remove|rate|rank))$", form.action)
         if not own:
             return
         other = data.draw(st.sampled_from([a for a in self.addresses if a != own[1]]), label="address")
         before = self._everything()
-        response = self.browsers[browser].post(f"{other}/answer", data=form.fill(data))
+        response = self.browsers[browser].post(f"{other}{own[2]}", data=form.fill(data))
         assert response.status_code in (303, 400, 404), response.status_code  # 303: the study is paused.
         assert self._everything() == before
 
@@ -233,14 +264,16 @@ class Surveyed(RuleBasedStateMachine):
 
     @invariant()
     def no_answer_is_lost_or_changed(self) -> None:
-        """Only erasing takes answers away, and then all of one person."""
+        """Only erasing takes away what was answered or named, and then all of one person."""
         answers_now = self._answers()
         lost = {key: value for key, value in self.known.items() if answers_now.get(key) != value}
         if lost:
             with reading(self.engine) as session:
-                there = set(session.scalars(select(PresentationRow.id)))
+                there = {("answer", id_) for id_ in session.scalars(select(PresentationRow.id))}
+                pages = list(session.scalars(select(AttributePageRow.id)))
+            there |= {(what, id_) for what in ("page", "suggestion") for id_ in pages}
             assert self.erasing, lost
-            assert not {presentation for presentation, _ in lost} & there
+            assert not {(what, where) for what, where, _ in lost} & there
         self.known, self.erasing = answers_now, False
 
     @invariant()
@@ -296,10 +329,21 @@ class Surveyed(RuleBasedStateMachine):
         shown = Forms(response.text).forms if response.status_code in (200, 422) else []
         return [(browser, one) for one in shown]
 
-    def _answers(self) -> dict[tuple[int, int], str]:
+    def _answers(self) -> dict[tuple[str, int, int | str], Any]:
+        """Return all that people said: (what, where it was asked, which of several) -> what was said."""
         with reading(self.engine) as session:
-            rows = session.execute(select(AnswerRow.presentation_id, AnswerRow.revision, AnswerRow.choice))
-            return {(presentation, revision): choice.value for presentation, revision, choice in rows}
+            compared = session.execute(
+                select(AnswerRow.presentation_id, AnswerRow.revision, AnswerRow.choice)
+            ).all()
+            gone_on = session.scalars(select(AttributePageAnswerRow)).all()
+            named = session.scalars(select(SuggestionRow)).all()
+        said: dict[tuple[str, int, int | str], Any] = {
+            ("answer", presentation, revision): choice.value for presentation, revision, choice in compared
+        }
+        said |= {("page", a.attribute_page_id, a.revision): (a.ratings, a.ranking) for a in gone_on}
+        # Taking one back leaves its words.
+        said |= {("suggestion", s.page_id or 0, s.key): (s.text, s.why, s.direction) for s in named}
+        return said
 
     def _everything(self) -> dict[str, list[Any]]:
         with self.engine.connect() as connection:
@@ -337,7 +381,7 @@ def test_whatever_people_and_researchers_do_every_promise_holds(
 ) -> None:
     app = create_app(unlimited, engine)
     run_state_machine_as_test(
-        lambda: Surveyed(app, engine, every_step),
+        lambda: Surveyed(app, engine, every_step + ATTRIBUTES),
         settings=hypothesis.settings(
             max_examples=examples,
             stateful_step_count=60,

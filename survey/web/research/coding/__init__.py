@@ -1,0 +1,14 @@
+"""The researcher's pages for coding: list, categories, agreement, adjudication, results, design, audit."""
+
+from survey.web.research.coding import (
+    adjudication,
+    audit,
+    categories,
+    codebook,
+    design,
+    listing,
+    one,
+    results,
+)
+
+__all__ = ["adjudication", "audit", "categories", "codebook", "design", "listing", "one", "results"]

@@ -1,0 +1,215 @@
+"""Adjudication: what coders differ in, side by side, settled one by one or as one coder said. For owners."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import abort, flash, redirect, render_template, request, url_for
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from survey.coding.coding import CodeKind, Outcome
+from survey.db import reading, writing
+from survey.store import codes, studies
+from survey.store.categories import CodingConflict, NoSuchCategory
+from survey.store.codes import NoSuchSuggestion
+from survey.store.suggestion_list import CodingState, ListedSuggestion, listed_suggestion, suggestion_ids
+from survey.tables import CodeRow, StudyRow, SuggestionRow
+from survey.web.access import current_actor, owners_only
+from survey.web.context import now, the_engine
+from survey.web.research.coding.common import (
+    Said,
+    number,
+    said_by_coders,
+    sentence,
+    settled_as,
+)
+from survey.web.research.coding.listing import offered
+from survey.web.research.common import study_or_404
+from survey.web.research.figures import asks_for_simulated
+from survey.web.research.views import blueprint
+
+_RECENT = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What one coder said, under the coder's name or a letter."""
+
+    who: str
+    outcome: str
+    labels: Sequence[str]
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A suggestion that was settled lately."""
+
+    id: int
+    text: str
+    final: Said
+
+
+@blueprint.get("/studies/<int:study_id>/suggestions/adjudication")
+@owners_only
+def adjudication(study_id: int) -> str:
+    """Show the first suggestion, after the one that the address names, on which coders differ."""
+    return _page(study_id, after=number("after") or 0)
+
+
+@blueprint.post("/studies/<int:study_id>/suggestions/<int:suggestion_id>/settle")
+@owners_only
+def adjudicate(study_id: int, suggestion_id: int) -> Response | tuple[str, int]:
+    """Settle one suggestion, and go on to the next."""
+    do = request.form.get("do", "")
+    if do not in ("save", Outcome.NO_CATEGORY.value, Outcome.UNUSABLE.value):
+        abort(400)
+    try:
+        with writing(the_engine()) as session:
+            study = study_or_404(session, study_id)
+            codes.adjudicate(
+                session,
+                study,
+                suggestion_id,
+                categories=request.form.getlist("category") if do == "save" else (),
+                outcome=None if do == "save" else Outcome(do),
+                now=now(),
+                actor=current_actor(),
+            )
+    except NoSuchSuggestion:
+        abort(404)
+    except (CodingConflict, NoSuchCategory) as error:
+        return _page(study_id, after=suggestion_id - 1, complaints=[sentence(error)]), 400
+    return redirect(_address(study_id, after=suggestion_id), code=303)
+
+
+@blueprint.post("/studies/<int:study_id>/suggestions/<int:suggestion_id>/open")
+@owners_only
+def withdraw_adjudication(study_id: int, suggestion_id: int) -> Response:
+    """Leave a suggestion to what its coders say."""
+    try:
+        with writing(the_engine()) as session:
+            study = study_or_404(session, study_id)
+            codes.withdraw_adjudication(session, study, suggestion_id, now=now(), actor=current_actor())
+    except NoSuchSuggestion:
+        abort(404)
+    return redirect(_address(study_id, after=suggestion_id - 1), code=303)
+
+
+@blueprint.post("/studies/<int:study_id>/suggestions/settle")
+@owners_only
+def settle_all(study_id: int) -> Response:
+    """Settle everything that is open as one coder said."""
+    if request.form.get("sure") != "yes":
+        abort(400)
+    simulated = asks_for_simulated()
+    try:
+        with writing(the_engine()) as session:
+            study = study_or_404(session, study_id)
+            # Pressed twice, or with a page from before others settled some: only what the page spoke of.
+            if str(len(_open(session, study, simulated))) != request.form.get("open"):
+                flash("The number of open ones has changed since. Nothing was settled: look again.")
+            else:
+                coder = request.form.get("coder", "")
+                n = codes.settle_with(
+                    session, study, coder, simulated=simulated, now=now(), actor=current_actor()
+                )
+                flash(f"{n} {'is' if n == 1 else 'are'} settled as {coder} said.")
+    except CodingConflict as error:
+        flash(sentence(error))
+    return redirect(_address(study_id), code=303)
+
+
+def _page(study_id: int, *, after: int, complaints: Sequence[str] = ()) -> str:
+    simulated, named = asks_for_simulated(), request.args.get("names") == "yes"
+    with reading(the_engine()) as session:
+        study = study_or_404(session, study_id)
+        open_ids = _open(session, study, simulated)
+        id_ = next((one for one in open_ids if one > after), None)
+        row = None if id_ is None else listed_suggestion(session, study, id_, with_codes=True)
+        said = said_by_coders(row) if row else {}
+        return render_template(
+            "research/coding/adjudication.html",
+            study=study,
+            design=studies.design_of(study),
+            simulated_word="yes" if simulated else None,
+            named=named,
+            after=after or None,
+            open=len(open_ids),
+            settled=_n_settled(session, study, simulated),
+            row=row,
+            opinions=_opinions(said, named=named),
+            chosen=_said_by_all(said),
+            offered=offered(session, study),
+            recent=_recent(session, study, simulated),
+            coders=_coders(session, study),
+            complaints=complaints,
+        )
+
+
+def _opinions(said: Mapping[str, Said], *, named: bool) -> list[Opinion]:
+    return [
+        Opinion(
+            who=coder if named else f"Coder {chr(ord('A') + place % 26)}{place // 26 or ''}",
+            outcome=one.outcome,
+            labels=one.labels,
+            names=one.names,
+        )
+        for place, (coder, one) in enumerate(said.items())
+    ]
+
+
+def _said_by_all(said: Mapping[str, Said]) -> set[str]:
+    sets = [set(one.names) for one in said.values()]
+    return set.intersection(*sets) if sets else set()
+
+
+def _open(session: Session, study: StudyRow, simulated: bool) -> list[int]:
+    return suggestion_ids(session, study, state=CodingState.DIFFER, simulated=simulated)
+
+
+def _n_settled(session: Session, study: StudyRow, simulated: bool) -> int:
+    return len(suggestion_ids(session, study, state=CodingState.SETTLED, simulated=simulated))
+
+
+def _recent(session: Session, study: StudyRow, simulated: bool) -> list[Settled]:
+    latest = func.max(CodeRow.id)
+    ids = session.scalars(
+        select(CodeRow.suggestion_id)
+        .join(SuggestionRow, SuggestionRow.id == CodeRow.suggestion_id)
+        .where(
+            SuggestionRow.study_id == study.id,
+            SuggestionRow.removed_at.is_(None),
+            SuggestionRow.simulated.is_(simulated),
+            CodeRow.kind == CodeKind.ADJUDICATED,
+            CodeRow.removed_at.is_(None),
+        )
+        .group_by(CodeRow.suggestion_id)
+        .order_by(latest.desc())
+        .limit(_RECENT)
+    ).all()
+    rows: list[ListedSuggestion] = [listed_suggestion(session, study, id_, with_codes=True) for id_ in ids]
+    return [Settled(id=row.id, text=row.text, final=final) for row in rows if (final := settled_as(row))]
+
+
+def _coders(session: Session, study: StudyRow) -> Sequence[str]:
+    query = (
+        select(CodeRow.coder)
+        .join(SuggestionRow, SuggestionRow.id == CodeRow.suggestion_id)
+        .where(
+            SuggestionRow.study_id == study.id, CodeRow.kind == CodeKind.CODER, CodeRow.removed_at.is_(None)
+        )
+        .distinct()
+        .order_by(CodeRow.coder)
+    )
+    return session.scalars(query).all()
+
+
+def _address(study_id: int, **more: Any) -> str:
+    names = "yes" if request.args.get("names") == "yes" else None
+    simulated = "yes" if asks_for_simulated() else None
+    return url_for(".adjudication", study_id=study_id, names=names, simulated=simulated, **more)

@@ -1,0 +1,266 @@
+"""The list of suggestions: searched, filtered, paged; several coded at once; look-alikes grouped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import abort, flash, redirect, render_template, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from survey.answers import RespondentKind
+from survey.coding.alike import groups_of
+from survey.coding.coding import Category, Outcome
+from survey.db import reading, writing
+from survey.store import categories as category_store
+from survey.store import codes, studies
+from survey.store.categories import LONGEST_LABEL, CodingConflict, NoSuchCategory, index_of
+from survey.store.codes import NoSuchSuggestion
+from survey.store.suggestion_list import PAGE_SIZE, ListedSuggestion
+from survey.store.suggestion_list import group_alike as keep_groups
+from survey.suggestions import Stance, folded
+from survey.tables import StudyRow, SuggestionRow
+from survey.web.access import coders_only, current_actor, researchers_only
+from survey.web.context import now, the_engine
+from survey.web.research.coding.common import (
+    AskedFor,
+    Said,
+    any_simulated,
+    any_suggestion,
+    asked_for,
+    ids_of,
+    list_states,
+    page_of,
+    rights,
+    said_by_coders,
+    said_by_me,
+    sentence,
+    settled_as,
+    this_coder,
+)
+from survey.web.research.common import study_or_404
+from survey.web.research.views import blueprint
+from survey.web.security import LARGEST_ID
+
+_THRESHOLDS = (("0.8", "nearly the same"), ("0.6", "alike"), ("0.45", "somewhat alike"))
+_MOST_TICKED = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowShown:
+    """A suggestion as the list shows it."""
+
+    id: int
+    kind: RespondentKind
+    stance: Stance
+    text: str
+    why: str
+    direction: str
+    language: str
+    alike: int | None
+    n_alike: int
+    mine: Said | None
+    by_all: Sequence[tuple[str, str]]
+    """(label, who said so in words), for those who see what coders wrote and code nothing."""
+
+    @property
+    def again(self) -> bool:
+        """Whether it is to be coded again."""
+        return self.mine is not None and self.mine.again
+
+
+def shown(row: ListedSuggestion) -> RowShown:
+    """Return what a page shows of a suggestion to who is signed in."""
+    return RowShown(
+        id=row.id,
+        kind=row.kind,
+        stance=row.stance,
+        text=row.text,
+        why=row.why,
+        direction=row.direction,
+        language=row.language,
+        alike=row.alike,
+        n_alike=row.alike_count,
+        mine=said_by_me(row),
+        by_all=[] if rights().code else _by_all(row),
+    )
+
+
+def _by_all(row: ListedSuggestion) -> list[tuple[str, str]]:
+    settled = settled_as(row)
+    if settled:
+        return [(words, "settled") for words in _words(settled)]
+    coders = said_by_coders(row)
+    counts = Counter(words for said in coders.values() for words in _words(said))
+    return [(words, f"{n} of {len(coders)}") for words, n in counts.most_common()]
+
+
+def _words(said: Said) -> Sequence[str]:
+    return [said.outcome.replace("_", " ")] if said.outcome else said.labels
+
+
+def offered(session: Session, study: StudyRow) -> list[Category]:
+    """Return the categories that coders are offered, by their labels."""
+    index = index_of(session, study)
+    rows = [row for row in index.rows.values() if row.merged_into_id is None and row.retired_at is None]
+    return [index.as_category(row) for row in sorted(rows, key=lambda row: (folded(row.label), row.id))]
+
+
+@blueprint.get("/studies/<int:study_id>/suggestions")
+@researchers_only
+def suggestions(study_id: int) -> str:
+    """List the suggestions, a page at a time."""
+    return _list_page(study_id, asked_for())
+
+
+def _list_page(study_id: int, asked: AskedFor) -> str:
+    with reading(the_engine()) as session:
+        study = study_or_404(session, study_id)
+        found = page_of(session, study, asked)
+        if asked.page > found.pages:
+            abort(404)
+        return render_template(
+            "research/coding/list.html",
+            study=study,
+            design=studies.design_of(study),
+            asked=asked,
+            found=_Found(
+                rows=[shown(row) for row in found.rows], total=found.total, page=found.page, pages=found.pages
+            ),
+            per_page=PAGE_SIZE,
+            offered=offered(session, study),
+            states=list_states(),
+            any_simulated=any_simulated(session, study),
+            grouped=any_suggestion(session, study, SuggestionRow.alike.is_not(None)),
+            thresholds=_THRESHOLDS,
+            longest_label=LONGEST_LABEL,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    rows: Sequence[RowShown]
+    total: int
+    page: int
+    pages: int
+
+
+# --- coding several at once ----------------------------------------------------------------------------
+
+
+@blueprint.post("/studies/<int:study_id>/suggestions/codes")
+@coders_only
+def code_several(study_id: int) -> Response:
+    """Add a category to, or take it from, the chosen suggestions, or say that no category holds them."""
+    asked = asked_for()
+    do = request.form.get("do", "")
+    if do not in ("add", "remove", Outcome.NO_CATEGORY.value, Outcome.UNUSABLE.value):
+        abort(400)
+    back = redirect(url_for(".suggestions", study_id=study_id, **asked.query()), code=303)
+    try:
+        with writing(the_engine()) as session:
+            study = study_or_404(session, study_id)
+            ids = _chosen(session, study, asked)
+            if not ids:
+                flash("Nothing was ticked, so nothing was coded.")
+                return back
+            flash(_code(session, study, ids, do))
+    except (NoSuchCategory, NoSuchSuggestion):
+        flash("What you chose is no longer there. Nothing was coded: look at the list again.")
+    except CodingConflict as error:
+        flash(f"{sentence(error)} Nothing was coded.")
+    return back
+
+
+def _code(session: Session, study: StudyRow, ids: Sequence[int], do: str) -> str:
+    """Code the suggestions, and say what was done."""
+    who: dict[str, Any] = {"coder": this_coder(), "now": now(), "actor": current_actor()}
+    if do in (Outcome.NO_CATEGORY.value, Outcome.UNUSABLE.value):
+        n = codes.code_several(session, study, ids, outcome=Outcome(do), **who)
+        return f"{_so_many(n, len(ids))} “{do.replace('_', ' ')}”."
+    label, name = request.form.get("label", "").strip(), request.form.get("to", "")
+    if label and name:
+        raise CodingConflict("choose a category or write a new one, not both")
+    if not label and not name:
+        raise CodingConflict("choose a category, or write a new one")
+    if label:
+        if do == "remove":
+            raise CodingConflict("a new category cannot be taken away; choose one that is there")
+        name = category_store.add_category(session, study, label, now=now(), actor=current_actor()).name
+    label = index_of(session, study).named(name).label
+    if do == "remove":
+        n = codes.code_several(session, study, ids, remove=[name], **who)
+        return f"“{label}” is taken from {n} of {len(ids)}; the others did not have it."
+    n = codes.code_several(session, study, ids, add=[name], **who)
+    return f"{_so_many(n, len(ids))} “{label}”."
+
+
+def _so_many(n: int, of: int) -> str:
+    if n == of:
+        return f"{n} {'is' if n == 1 else 'are'} coded"
+    return f"{n} of {of} {'is' if n == 1 else 'are'} coded (the others were so already)"
+
+
+def _chosen(session: Session, study: StudyRow, asked: AskedFor) -> list[int]:
+    """Return the ids that the form means; 400 for what it cannot hold."""
+    which = request.form.get("which", "ticked")
+    if which == "found":
+        ids = ids_of(session, study, asked)
+        if request.form.get("found") != str(len(ids)):
+            raise CodingConflict("other suggestions are found now than when you looked; look again")
+        return ids
+    if which == "page":
+        return _numbers("shown")
+    if which != "ticked":
+        abort(400)
+    groups = _numbers("group")
+    in_groups = [id_ for group in groups for id_ in ids_of(session, study, asked.but(alike=group))]
+    return sorted({*_numbers("id"), *in_groups})
+
+
+def _numbers(name: str) -> list[int]:
+    given = request.form.getlist(name)[:_MOST_TICKED]
+    if not all(
+        one.isascii() and one.isdigit() and len(one) <= 10 and int(one) <= LARGEST_ID for one in given
+    ):
+        abort(400)
+    return [int(one) for one in given]
+
+
+# --- look-alikes ---------------------------------------------------------------------------------------
+
+
+@blueprint.post("/studies/<int:study_id>/suggestions/alike")
+@coders_only
+def group_alike(study_id: int) -> Response:
+    """Group the suggestions by their letters, and keep the groups."""
+    threshold = request.form.get("threshold", "")
+    if threshold not in dict(_THRESHOLDS):
+        abort(400)
+    with reading(the_engine()) as session:
+        study = study_or_404(session, study_id)
+        rows = session.execute(
+            select(SuggestionRow.id, SuggestionRow.text)
+            .where(SuggestionRow.study_id == study.id, SuggestionRow.removed_at.is_(None))
+            .order_by(SuggestionRow.id)
+        ).all()
+    # Outside of the transaction: it takes a while, and SQLite has one writer.
+    numbers = groups_of([row.text for row in rows], threshold=float(threshold))
+    groups = {row.id: number for row, number in zip(rows, numbers, strict=True)}
+    with writing(the_engine()) as session:
+        study = study_or_404(session, study_id)
+        several = keep_groups(
+            session, study, groups, threshold=float(threshold), now=now(), actor=current_actor()
+        )
+    in_several = sum(size for size in Counter(numbers).values() if size > 1)
+    flash(
+        f"{several} group{'' if several == 1 else 's'} of look-alikes, with {in_several} of "
+        f"{len(rows)} suggestions."
+    )
+    order = "alike" if several else None
+    simulated = "yes" if request.args.get("simulated") == "yes" else None
+    return redirect(url_for(".suggestions", study_id=study_id, order=order, simulated=simulated), code=303)

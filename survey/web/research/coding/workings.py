@@ -1,0 +1,133 @@
+"""Figures that take seconds: worked out beside the requests, kept in a file, shown until there are newer ones.
+
+With ten thousand suggestions, agreement and its intervals take longer than anybody should wait for a page. A page
+asks for the figures of the coding as it is now; where they are not there yet, it shows those from before, if any,
+and says so. What is kept are texts that a study's researchers may see: counts, never what somebody wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Lock
+
+from flask import Flask, current_app
+
+from survey.errors import EquipoiseError
+from survey.kept_figures import Worked, figures_file, keep_figures, read_figures
+from survey.web.context import now, the_context
+
+_EXTENSION = "equipoise.coding_figures"
+# What failed by a fault of ours may have been short of memory: it is tried again, but not by every page.
+_AGAIN_AFTER = timedelta(minutes=10)
+# Studies with few suggestions need no second look at the page.
+WAIT_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What there is to show."""
+
+    latest: Worked | None
+    """None: nothing was ever worked out."""
+    is_current: bool
+    """Whether they are of the coding as it is now; else newer ones are on their way."""
+
+
+class _Workshop:
+    """Works out one thing at a time: two would only slow each other, and the pages.
+
+    Of one kind of figures at most one is under way. While coders work, every look at the page finds another state;
+    working out each of them would go on long after nobody wants it any more.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="coding-figures")
+        self._under_way: dict[Path, Future[None]] = {}
+
+    def begin(self, file: Path, work: Callable[[], None]) -> Future[None]:
+        """Begin ``work``, unless figures for this file are under way; return what is."""
+        with self._lock:
+            self._under_way = {key: future for key, future in self._under_way.items() if not future.done()}
+            if file not in self._under_way:
+                self._under_way[file] = self._pool.submit(work)
+            return self._under_way[file]
+
+    def wait(self) -> None:
+        """Return when nothing is under way."""
+        with self._lock:
+            under_way = list(self._under_way.values())
+        wait_for(under_way)
+
+
+def figures_of(
+    study_id: int, kind: str, state: str, work: Callable[[], Mapping[str, str]], *, wait: float = WAIT_SECONDS
+) -> Figures:
+    """Return the figures of one kind, beginning to work them out where those kept are of an earlier state.
+
+    Parameters
+    ----------
+    kind
+        What they are of, e.g. ``agreement``: name of the file that keeps them.
+    state
+        ``coding_state`` as it is now.
+    work
+        Works them out in a thread without request: file name -> text. An ``EquipoiseError`` is kept as the reason
+        why there are none.
+    wait
+        Seconds to wait for what takes no longer.
+    """
+    file = figures_file(the_context().settings.state_dir, study_id, kind)
+    latest, moment = read_figures(file), now()
+    if (
+        latest is not None
+        and latest.state == state
+        and not (latest.is_fault and moment - latest.at > _AGAIN_AFTER)
+    ):
+        return Figures(latest=latest, is_current=True)
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def work_and_keep() -> None:
+        worked = _worked(app, state, moment, work)
+        try:
+            keep_figures(file, worked)
+        except OSError as error:
+            # Nobody waits for this thread: the log is where a full disk shows.
+            app.extensions["equipoise.log"].error("figures of a coding not kept", exc_info=error)
+
+    future = _workshop(app).begin(file, work_and_keep)
+    try:
+        future.result(timeout=wait)
+    except NotYet:
+        return Figures(latest=latest, is_current=False)
+    latest = read_figures(file)
+    return Figures(latest=latest, is_current=latest is not None and latest.state == state)
+
+
+def finish_figures(app: Flask) -> None:
+    """Wait until nothing is being worked out: before the database is closed."""
+    _workshop(app).wait()
+
+
+def _worked(app: Flask, state: str, at: datetime, work: Callable[[], Mapping[str, str]]) -> Worked:
+    try:
+        return Worked(state=state, at=at, files=work())
+    except EquipoiseError as error:
+        return Worked(state=state, at=at, files={}, problem=str(error))
+    except Exception as error:  # noqa: BLE001 - else a page would wait for ever, and nobody would learn why
+        app.extensions["equipoise.log"].error("figures of a coding", exc_info=error)
+        problem = "the fault is ours and has been noted; the coding is untouched"
+        return Worked(state=state, at=at, files={}, problem=problem, is_fault=True)
+
+
+def _workshop(app: Flask) -> _Workshop:
+    workshop = app.extensions.setdefault(_EXTENSION, _Workshop())
+    if not isinstance(workshop, _Workshop):
+        raise TypeError(f"app.extensions[{_EXTENSION!r}] must be what this module put there")
+    return workshop

@@ -1,0 +1,1030 @@
+"""The researcher's pages for coding suggestions, through Flask's test client on a real database."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from threading import Event
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, func, select
+from werkzeug.test import TestResponse
+
+from survey.answers import RespondentKind
+from survey.app import create_app
+from survey.coding.coding import Category, CodeKind, CodingError, Outcome
+from survey.config import Secrets, Settings
+from survey.db import reading, writing
+from survey.design_file import EXAMPLES, parse_design
+from survey.kept_figures import Worked
+from survey.store import accounts, categories, codes, studies
+from survey.store.coding_data import coding_of
+from survey.store.coding_state import coding_state
+from survey.store.suggestion_imports import ImportedRespondent, ImportedSuggestion, import_suggestions
+from survey.suggestions import Stance
+from survey.tables import AccountRole, CodeRow, EventRow, StudyRow, SuggestionRow
+from survey.web.context import use_clock
+from survey.web.research.coding.design_form import read_form
+from survey.web.research.coding.quick import read_typed
+from survey.web.research.coding.workings import Figures, figures_of, finish_figures
+
+Send = Callable[..., TestResponse]
+BASE = "/research/studies/1/suggestions"
+SHOULD, SHOULD_NOT = Stance.SHOULD, Stance.SHOULD_NOT
+NASTY = "<script>alert(1)</script> & <b>'\"</b>"
+SAID = [
+    ("p1", SHOULD, "young people first"),
+    ("p1", SHOULD_NOT, "Religion"),
+    ("p2", SHOULD, NASTY),
+    ("p2", SHOULD, "العمر"),
+    ("p3", SHOULD, "kids at home 👨‍👩‍👧"),
+    ("p3", SHOULD_NOT, "religion!"),
+]
+
+
+class Coded:
+    """A study with suggestions and categories, and what was said of them."""
+
+    def __init__(self, engine: Engine, now: Any) -> None:
+        self.engine, self.now = engine, now
+        with writing(engine) as session:
+            text = (EXAMPLES / "kidney-attributes.toml").read_text(encoding="utf-8")
+            study = studies.add_study(session, text, now=now, actor="command line")
+            entries = [
+                ImportedSuggestion(
+                    respondent=who, kind=RespondentKind.HUMAN, stance=stance, text=text, number=number
+                )
+                for number, (who, stance, text) in enumerate(SAID)
+            ]
+            asked = [
+                ImportedRespondent(
+                    respondent=f"p{number}",
+                    kind=RespondentKind.HUMAN,
+                    stances=frozenset(Stance),
+                    stated={"knows_patient": ("yes" if number % 2 else "no",)},
+                    order=number,
+                )
+                for number in range(1, 5)
+            ]
+            self.ids = import_suggestions(
+                session, study, entries, source="panel", asked=asked, now=now, actor="command line"
+            ).ids
+            for label in ("Age", "Ageism", "Dependents", "Religion"):
+                categories.add_category(session, study, label, now=now, actor="command line")
+
+    def code(self, id_: int, coder: str, *names: str, outcome: Outcome | None = None) -> None:
+        with writing(self.engine) as session:
+            study = session.get_one(StudyRow, 1)
+            codes.code_suggestion(
+                session, study, id_, coder=coder, categories=names, outcome=outcome, now=self.now, actor=coder
+            )
+
+    def words(self, id_: int, coder: str = "operator", kind: CodeKind = CodeKind.CODER) -> set[str]:
+        """What a coder says of a suggestion now."""
+        with reading(self.engine) as session:
+            coding = coding_of(session, session.get_one(StudyRow, 1), include_simulated=True)
+        return {
+            code.category or code.outcome.value
+            for code in coding.codes
+            if (code.suggestion, code.coder, code.kind) == (id_, coder, kind)
+        }
+
+    def category(self, name: str) -> Category:
+        with reading(self.engine) as session:
+            return coding_of(session, session.get_one(StudyRow, 1), include_simulated=True).category(name)
+
+    def counts(self) -> tuple[int, int]:
+        """Number of codes ever given, and of events."""
+        with reading(self.engine) as session:
+            return (
+                session.scalars(select(func.count(CodeRow.id))).one(),
+                session.scalars(select(func.count(EventRow.id)).where(EventRow.what != "signed in")).one(),
+            )
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_on(app: Flask) -> Iterator[None]:
+    """Figures may still be worked out when a test ends: before the database is closed, they are to be done."""
+    yield
+    finish_figures(app)
+
+
+@pytest.fixture
+def coded(sqlite_engine: Engine, start: Any) -> Coded:
+    return Coded(sqlite_engine, start)
+
+
+@pytest.fixture
+def postgres_pages(settings: Settings, request: pytest.FixtureRequest) -> Iterator[tuple[Flask, Coded]]:
+    engine = request.getfixturevalue("postgres_engine")
+    app = create_app(settings, engine)
+    yield app, Coded(engine, datetime.now(UTC))
+    finish_figures(app)
+
+
+@pytest.fixture
+def people(app: Flask, coded: Coded, viewers_hash: str, start: Any, send: Send) -> Mapping[str, FlaskClient]:
+    """An owner, two coders and a viewer, signed in."""
+    roles = {
+        "olga": AccountRole.OWNER,
+        "cora": AccountRole.CODER,
+        "carl": AccountRole.CODER,
+        "vera": AccountRole.VIEWER,
+    }
+    with writing(coded.engine) as session:
+        for name, role in roles.items():
+            accounts.add_account(session, name, viewers_hash, role, now=start, actor="command line")
+    found = {}
+    for name in roles:
+        client = app.test_client()
+        page = client.get("/research/sign-in")
+        assert (
+            send(client, page, "/sign-in", name=name, password="a viewer's good password").status_code == 200
+        )
+        found[name] = client
+    return found
+
+
+def csrf_of(client: FlaskClient) -> str:
+    return client.get("/research/").text.split('name="csrf_token" value="')[1].split('"')[0]
+
+
+def post(client: FlaskClient, path: str, **fields: str | Sequence[str]) -> TestResponse:
+    return client.post(BASE + path, data={"csrf_token": csrf_of(client), **fields})
+
+
+def words_of(page: TestResponse) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
+
+
+def worked_out(client: FlaskClient, path: str) -> TestResponse:
+    """Ask for a page with figures until they are there."""
+    for _ in range(200):
+        page = client.get(BASE + path)
+        if page.status_code == 200 and "worked-out-soon" not in page.text:
+            return page
+        time.sleep(0.1)
+    raise AssertionError(f"{path} was never worked out")
+
+
+# --- who may see and do what ---------------------------------------------------------------------------
+
+PAGES = {
+    "": {"olga", "cora", "vera"},
+    "/next": {"olga", "cora"},
+    "/1": {"olga", "cora"},
+    "/categories": {"olga", "cora", "vera"},
+    "/categories/age": {"olga", "cora", "vera"},
+    "/codebook.csv": {"olga", "cora", "vera"},
+    "/codebook.json": {"olga", "cora", "vera"},
+    "/merge?name=age&name=religion": {"olga"},
+    "/agreement": {"olga", "vera"},
+    "/results": {"olga", "vera"},
+    "/results/results.json": {"olga", "vera"},
+    "/coding.json": {"olga"},
+    "/adjudication": {"olga"},
+    "/design": {"olga"},
+    "/design/words?category=age": {"olga"},
+    "/audit": {"olga", "vera"},
+}
+CHANGES: list[tuple[str, dict[str, str], set[str]]] = [
+    ("/1", {"quick": "age", "do": "save"}, {"olga", "cora"}),
+    ("/codes", {"which": "page", "shown": "1", "to": "age", "do": "add"}, {"olga", "cora"}),
+    ("/alike", {"threshold": "0.6"}, {"olga", "cora"}),
+    ("/categories", {"label": "New"}, {"olga", "cora"}),
+    ("/categories/age/words", {"label": "Years", "definition": ""}, {"olga"}),
+    ("/merge", {"name": "age", "into": "religion"}, {"olga"}),
+    ("/categories/age/unmerge", {}, {"olga"}),
+    ("/categories/age/retire", {}, {"olga"}),
+    ("/categories/age/restore", {}, {"olga"}),
+    ("/categories/age/split", {"labels": "Young\nOld"}, {"olga"}),
+    ("/codebook", {}, {"olga"}),
+    ("/1/settle", {"do": "unusable"}, {"olga"}),
+    ("/1/open", {}, {"olga"}),
+    ("/settle", {"sure": "yes", "open": "0", "coder": "olga"}, {"olga"}),
+    ("/design/words", {}, {"olga"}),
+    ("/design/again", {}, {"olga"}),
+    ("/design.toml", {"text": "x"}, {"olga"}),
+]
+
+
+def test_every_page_opens_for_those_it_is_for_and_for_nobody_else(
+    people: Mapping[str, FlaskClient], client: FlaskClient
+) -> None:
+    for path, may in PAGES.items():
+        for name in ("olga", "cora", "vera"):
+            status = people[name].get(BASE + path).status_code
+            assert (status in (200, 303)) if name in may else status == 403, f"{name} {path}: {status}"
+        stranger = client.get(BASE + path)
+        assert stranger.headers["Location"].startswith("/research/sign-in"), path
+        assert people["olga"].get(f"/research/studies/9/suggestions{path}").status_code == 404, path
+
+
+@pytest.mark.parametrize(("path", "fields", "may"), CHANGES, ids=lambda value: str(value)[:24])
+def test_every_change_is_refused_to_those_it_is_not_for(
+    people: Mapping[str, FlaskClient],
+    client: FlaskClient,
+    coded: Coded,
+    path: str,
+    fields: dict[str, str],
+    may: set[str],
+) -> None:
+    before = coded.counts()
+    for name in {"olga", "cora", "vera"} - may:
+        answer = post(people[name], path, **fields)
+        assert answer.status_code == 403
+        assert "Nothing was changed" in words_of(answer)
+    stranger_csrf = client.get("/research/sign-in").text.split('name="csrf_token" value="')[1].split('"')[0]
+    stranger = client.post(BASE + path, data={"csrf_token": stranger_csrf, **fields})
+    assert (stranger.status_code, stranger.headers["Location"]) == (303, "/research/sign-in")
+    without_token = people["olga"].post(BASE + path, data=fields)
+    assert without_token.status_code == 400
+    assert coded.counts() == before
+
+
+def test_looking_changes_nothing(people: Mapping[str, FlaskClient], coded: Coded) -> None:
+    coded.code(coded.ids[0], "cora", "age")
+    coded.code(coded.ids[0], "carl", "dependents")
+    before = coded.counts()
+    for path in PAGES:
+        if not path.endswith((".csv", ".json")):
+            people["olga"].get(BASE + path)
+    assert coded.counts() == before
+
+
+def test_a_coder_sees_nothing_of_what_others_coded(people: Mapping[str, FlaskClient], coded: Coded) -> None:
+    coded.code(coded.ids[1], "carl", "religion")
+    coded.code(coded.ids[0], "cora", "age")
+    for path in ("", "/categories", "/categories/religion", f"/{coded.ids[1]}"):
+        page = people["cora"].get(BASE + path)
+        assert "carl" not in page.text, path
+    listed = people["cora"].get(f"{BASE}?category=religion")
+    assert "0 suggestions" in words_of(listed)
+    assert "1 suggestion" in words_of(people["olga"].get(f"{BASE}?category=religion"))
+    form = people["cora"].get(f"{BASE}/{coded.ids[1]}").text
+    assert 'value="religion" checked' not in form
+    for state in ("differ", "settled"):
+        assert people["cora"].get(f"{BASE}?state={state}").status_code == 404
+
+
+def test_nobody_is_told_who_said_it(people: Mapping[str, FlaskClient], coded: Coded) -> None:
+    coded.code(coded.ids[0], "cora", "age")
+    coded.code(coded.ids[0], "carl", "dependents")
+    for path in ("", f"/{coded.ids[0]}", "/adjudication?names=yes"):
+        assert not re.search(r"\bp[1-4]\b", words_of(people["olga"].get(BASE + path))), path
+
+
+# --- the list ------------------------------------------------------------------------------------------
+
+
+def test_the_tab_is_there_only_where_there_are_suggestions(
+    researcher: FlaskClient, coded: Coded, short_design: str
+) -> None:
+    with writing(coded.engine) as session:
+        other = studies.add_study(session, short_design, now=coded.now, actor="command line").id
+    assert ">Suggestions</a>" in researcher.get("/research/studies/1").text
+    assert ">Suggestions</a>" not in researcher.get(f"/research/studies/{other}").text
+
+
+def test_what_people_wrote_is_text_in_its_own_direction(researcher: FlaskClient, coded: Coded) -> None:
+    for path in ("", f"/{coded.ids[2]}"):
+        page = researcher.get(BASE + path).text
+        assert "<script>alert" not in page
+        assert html.escape(NASTY, quote=False).split(" &amp; ")[0] in page
+    page = researcher.get(BASE).text
+    assert '<p class="said-text" dir="auto">العمر</p>' in page
+    assert "👨‍👩‍👧" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", 6),
+        ("?search=RELIGION", 2),
+        ("?search=%25", 0),
+        ("?stance=should_not", 2),
+        ("?search=religion&stance=should", 0),
+        ("?state=coded", 1),
+        ("?state=to_code", 5),
+        ("?category=age", 1),
+        ("?simulated=yes", 0),
+    ],
+)
+def test_the_list_is_narrowed(researcher: FlaskClient, coded: Coded, query: str, found: int) -> None:
+    coded.code(coded.ids[0], "operator", "age")
+    page = researcher.get(BASE + query)
+    assert page.text.count('class="said-text"') == found
+    if not found:
+        assert "There are no simulated" in page.text or "Nothing was found" in page.text
+
+
+@pytest.mark.parametrize(
+    "query", ["?state=nonsense", "?stance=x", "?order=x", "?page=0", "?page=2", "?alike=-1", "?category=none"]
+)
+def test_an_address_that_no_link_has_is_no_page(researcher: FlaskClient, coded: Coded, query: str) -> None:
+    assert researcher.get(BASE + query).status_code == 404
+
+
+def test_the_list_is_paged_by_fifty(researcher: FlaskClient, coded: Coded) -> None:
+    with writing(coded.engine) as session:
+        import_suggestions(
+            session,
+            session.get_one(StudyRow, 1),
+            [
+                ImportedSuggestion(
+                    respondent="q", kind=RespondentKind.HUMAN, stance=SHOULD, text=f"number {n}", number=n
+                )
+                for n in range(47)
+            ],
+            source="more",
+            now=coded.now,
+            actor="command line",
+        )
+    assert [researcher.get(f"{BASE}?page={n}").text.count('class="said-text"') for n in (1, 2)] == [50, 3]
+    assert 'start="51"' in researcher.get(f"{BASE}?page=2").text
+
+
+def test_several_are_coded_at_once(researcher: FlaskClient, coded: Coded) -> None:
+    first, second, third = (str(id_) for id_ in coded.ids[:3])
+    answer = post(researcher, "/codes", id=[first, second], to="age", do="add")
+    assert answer.status_code == 303
+    assert [coded.words(id_) for id_ in coded.ids[:3]] == [{"age"}, {"age"}, set()]
+    post(researcher, "/codes", which="page", shown=[second, third], label="Faith", do="add")
+    assert [coded.words(id_) for id_ in coded.ids[:3]] == [{"age"}, {"age", "faith"}, {"faith"}]
+    post(researcher, "/codes", id=[second], to="age", do="remove")
+    assert coded.words(coded.ids[1]) == {"faith"}
+    post(researcher, "/codes?search=religion", which="found", found="2", do="unusable")
+    assert [coded.words(id_) for id_ in (coded.ids[1], coded.ids[5])] == [{"unusable"}, {"unusable"}]
+
+
+def test_coding_several_twice_is_harmless_and_said(researcher: FlaskClient, coded: Coded) -> None:
+    fields = {"id": [str(coded.ids[0])], "to": "age", "do": "add"}
+    post(researcher, "/codes", **fields)
+    before = coded.counts()
+    post(researcher, "/codes", **fields)
+    assert coded.counts() == before
+    assert "the others were so already" in researcher.get(BASE).text
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"to": "age", "do": "add"}, "Nothing was ticked"),
+        ({"id": "1", "do": "add"}, "Choose a category"),
+        ({"id": "1", "to": "age", "label": "Both", "do": "add"}, "not both"),
+        ({"id": "1", "label": "Gone", "do": "remove"}, "cannot be taken away"),
+        ({"id": "1", "label": "AGE", "do": "add"}, "has the label"),
+        ({"id": "1", "to": "nothing", "do": "add"}, "no longer there"),
+        ({"id": "999", "to": "age", "do": "add"}, "no longer there"),
+        ({"which": "found", "found": "5", "to": "age", "do": "add"}, "other suggestions are found"),
+    ],
+)
+def test_a_bulk_change_that_cannot_be_says_why_and_does_nothing(
+    researcher: FlaskClient, coded: Coded, fields: dict[str, str], says: str
+) -> None:
+    before = coded.counts()
+    assert post(researcher, "/codes", **fields).status_code == 303
+    assert says.lower() in researcher.get(BASE).text.lower()
+    assert coded.counts() == before
+
+
+@pytest.mark.parametrize(
+    "fields", [{"do": "delete"}, {"id": "x", "to": "age", "do": "add"}, {"which": "none", "do": "add"}]
+)
+def test_a_form_that_no_page_sends_is_refused(
+    researcher: FlaskClient, coded: Coded, fields: dict[str, str]
+) -> None:
+    assert post(researcher, "/codes", **fields).status_code == 400
+
+
+def test_look_alikes_are_grouped_listed_together_and_coded_as_a_group(
+    researcher: FlaskClient, coded: Coded
+) -> None:
+    answer = post(researcher, "/alike", threshold="0.6")
+    assert answer.headers["Location"] == f"{BASE}?order=alike"
+    page = researcher.get(f"{BASE}?order=alike")
+    assert "1 group of look-alikes, with 2 of 6 suggestions." in words_of(page)
+    group = re.search(r'name="group" value="(\d+)"', page.text)
+    assert group
+    post(researcher, "/codes", group=[group[1]], to="religion", do="add")
+    assert [i for i, id_ in enumerate(coded.ids) if coded.words(id_) == {"religion"}] == [1, 5]
+    assert researcher.get(f"{BASE}?alike={group[1]}").text.count('class="said-text"') == 2
+    assert post(researcher, "/alike", threshold="0").status_code == 400
+
+
+# --- one after the other -------------------------------------------------------------------------------
+
+OFFERED = tuple(
+    Category(name=label.lower(), label=label) for label in ("Age", "Ageism", "Dependents", "Straße")
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "names", "new", "outcome"),
+    [
+        ("", (), (), None),
+        ("dep", ("dependents",), (), None),
+        ("age", ("age",), (), None),
+        ("AGEI, d", ("ageism", "dependents"), (), None),
+        ("strasse", ("straße",), (), None),
+        ("age, age,", ("age",), (), None),
+        ("+ New  one , age", ("age",), ("New one",), None),
+        ("+AGE", ("age",), (), None),
+        ("-", (), (), Outcome.NO_CATEGORY),
+        ("!", (), (), Outcome.UNUSABLE),
+    ],
+)
+def test_letters_stand_for_categories(
+    typed: str, names: tuple[str, ...], new: tuple[str, ...], outcome: Outcome | None
+) -> None:
+    found = read_typed(typed, OFFERED)
+    assert (found.names, found.new, found.outcome, found.complaints) == (names, new, outcome, ())
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [("ag", "several categories"), ("x", "+x makes one"), ("-, age", "alone"), ("-,!", "alone"), ("+", "+")],
+)
+def test_letters_that_are_not_clear_are_asked_about(typed: str, says: str) -> None:
+    assert says in " ".join(read_typed(typed, OFFERED).complaints)
+
+
+def test_a_coder_codes_one_after_the_other_by_typing(researcher: FlaskClient, coded: Coded) -> None:
+    page = researcher.get(f"{BASE}/next", follow_redirects=True)
+    for typed, words in (
+        ("age", {"age"}),
+        ("rel", {"religion"}),
+        ("!", {"unusable"}),
+        ("+Years lived, dep", {"dependents", "years-lived"}),
+        ("-", {"no_category"}),
+    ):
+        id_ = int(page.request.path.rsplit("/", 1)[1])
+        page = post(researcher, f"/{id_}", quick=typed, do="save")
+        assert coded.words(id_) == words
+        page = researcher.get(page.headers["Location"])
+        assert "Saved:" in page.text
+    assert "1 of 6 left for you to code" in words_of(page)
+    last = int(page.request.path.rsplit("/", 1)[1])
+    done = post(researcher, f"/{last}", category=["religion", "age"], do="save")
+    assert done.headers["Location"] == BASE
+    assert coded.words(last) == {"age", "religion"}
+    assert "You have coded all of them" in researcher.get(BASE).text
+
+
+def test_what_was_typed_and_ticked_is_kept_where_it_is_not_clear(
+    researcher: FlaskClient, coded: Coded
+) -> None:
+    before = coded.counts()
+    page = post(researcher, f"/{coded.ids[0]}", quick="ag, nonsense", category="religion", do="save")
+    assert page.status_code == 400
+    assert 'value="ag, nonsense"' in page.text
+    assert 'value="religion" checked' in page.text
+    assert "Nothing was saved" in page.text
+    assert post(researcher, f"/{coded.ids[0]}", do="save").status_code == 400
+    # Nothing of a form with a fault is kept, the new category neither.
+    assert post(researcher, f"/{coded.ids[0]}", quick="+Fresh, zzz", do="save").status_code == 400
+    assert coded.counts() == before
+
+
+def test_a_word_is_changed_and_taken_back(researcher: FlaskClient, coded: Coded) -> None:
+    id_ = coded.ids[0]
+    post(researcher, f"/{id_}", quick="age", do="save")
+    post(researcher, f"/{id_}", category="dependents", do="save")
+    assert coded.words(id_) == {"dependents"}
+    post(researcher, f"/{id_}", category="dependents", do="unusable")
+    assert coded.words(id_) == {"unusable"}
+    assert 'aria-pressed="true"' in researcher.get(f"{BASE}/{id_}").text
+    back = post(researcher, f"/{id_}", do="back")
+    assert back.headers["Location"].endswith(f"/{id_}")
+    assert coded.words(id_) == set()
+
+
+def test_sending_the_same_code_twice_leaves_one(researcher: FlaskClient, coded: Coded) -> None:
+    for _ in range(2):
+        assert post(researcher, f"/{coded.ids[0]}", quick="age", do="save").status_code == 303
+    with reading(coded.engine) as session:
+        assert session.scalars(select(func.count(CodeRow.id))).one() == 1
+
+
+def test_a_search_is_coded_through_without_leaving_it(researcher: FlaskClient, coded: Coded) -> None:
+    page = researcher.get(f"{BASE}/next?search=religion", follow_redirects=True)
+    assert page.request.path == f"{BASE}/{coded.ids[1]}"
+    page = researcher.get(
+        post(researcher, f"/{coded.ids[1]}?search=religion", quick="rel", do="save").headers["Location"]
+    )
+    assert page.request.path == f"{BASE}/{coded.ids[5]}"
+    assert page.request.args["search"] == "religion"
+
+
+def test_a_suggestion_that_was_taken_back_is_no_page(researcher: FlaskClient, coded: Coded) -> None:
+    with writing(coded.engine) as session:
+        session.get_one(SuggestionRow, coded.ids[0]).removed_at = coded.now
+    assert researcher.get(f"{BASE}/{coded.ids[0]}").status_code == 404
+    assert post(researcher, f"/{coded.ids[0]}", quick="age", do="save").status_code == 404
+    assert researcher.get(f"{BASE}/99999").status_code == 404
+
+
+# --- categories ----------------------------------------------------------------------------------------
+
+
+def test_categories_are_added_and_reworded(researcher: FlaskClient, coded: Coded) -> None:
+    post(researcher, "/categories", label="Waiting time", definition="How long.")
+    assert coded.category("waiting-time").definition == "How long."
+    post(researcher, "/categories/waiting-time/words", label="Time waited", definition="Years.")
+    assert coded.category("waiting-time").label == "Time waited"
+    again = post(researcher, "/categories", label="time WAITED", definition="Kept words")
+    assert again.status_code == 400
+    assert "Kept words" in again.text
+    empty = post(researcher, "/categories/waiting-time/words", label=" ", definition="Kept, too")
+    assert empty.status_code == 400
+    assert "Kept, too" in empty.text
+
+
+def test_a_merge_says_what_it_means_and_is_taken_back(researcher: FlaskClient, coded: Coded) -> None:
+    coded.code(coded.ids[0], "anna", "ageism")
+    said = words_of(researcher.get(f"{BASE}/merge?name=age&name=ageism"))
+    assert "1 suggestion at most" in said
+    assert "the merge can be taken back" in said
+    post(researcher, "/merge", name=["age", "ageism"], into="age")
+    assert coded.category("ageism").merged_into == "age"
+    assert "Ageism since they were merged" in words_of(researcher.get(f"{BASE}/categories"))
+    assert 'value="ageism"' not in researcher.get(f"{BASE}/{coded.ids[1]}").text
+    post(researcher, "/categories/ageism/unmerge")
+    assert coded.category("ageism").merged_into == ""
+    # Twice is harmless, and one that is none is no page.
+    assert post(researcher, "/categories/ageism/unmerge").status_code == 303
+    assert post(researcher, "/merge", name="age", into="none").status_code == 404
+    assert "Tick at least two" in researcher.get(f"{BASE}/merge?name=age").text
+
+
+def test_a_split_category_comes_to_its_coders_again(researcher: FlaskClient, coded: Coded) -> None:
+    coded.code(coded.ids[0], "operator", "age")
+    assert post(researcher, "/categories/age/split", labels="Only one").status_code == 400
+    post(researcher, "/categories/age/split", labels="Younger\nOlder\n")
+    assert coded.category("younger").split_from == "age"
+    assert "to code again" in researcher.get(f"{BASE}?state=to_code_again").text
+    page = researcher.get(f"{BASE}/{coded.ids[0]}")
+    assert "was split since" in page.text
+    assert "no longer offered" in page.text
+    post(researcher, f"/{coded.ids[0]}", category="younger", do="save")
+    assert coded.words(coded.ids[0]) == {"younger"}
+    assert "Nothing was found" in researcher.get(f"{BASE}?state=to_code_again").text
+
+
+def test_a_category_is_retired_and_restored(researcher: FlaskClient, coded: Coded) -> None:
+    post(researcher, "/categories/age/retire")
+    assert coded.category("age").retired
+    assert 'value="age"' not in researcher.get(f"{BASE}/{coded.ids[0]}").text
+    assert post(researcher, "/codes", id=str(coded.ids[0]), to="age", do="add").status_code == 303
+    assert coded.words(coded.ids[0]) == set()
+    post(researcher, "/categories/age/restore")
+    assert not coded.category("age").retired
+    assert researcher.get(f"{BASE}/categories/none").status_code == 404
+
+
+@pytest.mark.parametrize("ending", ["csv", "json"])
+def test_a_codebook_goes_out_and_comes_back(researcher: FlaskClient, coded: Coded, ending: str) -> None:
+    book = researcher.get(f"{BASE}/codebook.{ending}")
+    assert book.headers["Content-Disposition"] == (
+        f'attachment; filename="kidney-attributes-1-codebook.{ending}"'
+    )
+    changed = book.text.replace("Ageism", "Old age")
+    answer = researcher.post(
+        f"{BASE}/codebook",
+        data={"csrf_token": csrf_of(researcher), "file": (BytesIO(changed.encode()), f"book.{ending}")},
+    )
+    assert answer.status_code == 303
+    assert coded.category("ageism").label == "Old age"
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "says"),
+    [
+        (b"", "book.csv", "empty or missing"),
+        (b"color,shape\nred,round\n", "book.csv", "book.csv"),
+        (b"{", "book.json", "book.json"),
+        (b"\xff\xfe\x00", "book.json", "UTF-8"),
+    ],
+)
+def test_a_codebook_that_is_none_is_refused_with_its_name(
+    researcher: FlaskClient, coded: Coded, content: bytes, name: str, says: str
+) -> None:
+    before = coded.counts()
+    answer = researcher.post(
+        f"{BASE}/codebook", data={"csrf_token": csrf_of(researcher), "file": (BytesIO(content), name)}
+    )
+    assert answer.status_code == 400
+    assert says in words_of(answer)
+    assert "The codebook was not taken over" in answer.text
+    assert coded.counts() == before
+
+
+# --- adjudication --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def disputed(coded: Coded) -> Coded:
+    """Anna and Ben differ on the first three, agree on the fourth."""
+    for id_, anna, ben in (
+        (coded.ids[0], ("age",), ("age", "dependents")),
+        (coded.ids[1], ("religion",), ("age",)),
+        (coded.ids[2], (), ("age",)),
+        (coded.ids[3], ("age",), ("age",)),
+    ):
+        coded.code(id_, "anna", *anna, outcome=None if anna else Outcome.UNUSABLE)
+        coded.code(id_, "ben", *ben)
+    return coded
+
+
+def settled(coded: Coded) -> list[set[str]]:
+    return [coded.words(id_, "", CodeKind.ADJUDICATED) for id_ in coded.ids[:4]]
+
+
+def test_coders_stand_side_by_side_without_names_unless_they_are_asked_for(
+    researcher: FlaskClient, disputed: Coded
+) -> None:
+    hidden, shown = (words_of(researcher.get(f"{BASE}/adjudication{q}")) for q in ("", "?names=yes"))
+    assert "3 suggestions to settle" in hidden
+    assert "Coder A Age As Coder A said" in hidden
+    assert "Coder B Age Dependents As Coder B said" in hidden
+    assert "ben Age Dependents As ben said" in shown
+    form = researcher.get(f"{BASE}/adjudication").text
+    assert re.search(r'value="age" checked', form)
+    assert not re.search(r'value="dependents" checked', form)
+
+
+def test_disagreements_are_settled_one_by_one_and_opened_again(
+    researcher: FlaskClient, disputed: Coded
+) -> None:
+    first, second, third, _ = (f"/{id_}/settle" for id_ in disputed.ids[:4])
+    answer = post(researcher, first, category=["age", "dependents"], do="save")
+    assert answer.headers["Location"] == f"{BASE}/adjudication?after={disputed.ids[0]}"
+    post(researcher, second, do="no_category")
+    post(researcher, third, do="unusable", category="age")
+    assert settled(disputed) == [{"age", "dependents"}, {"no_category"}, {"unusable"}, set()]
+    assert "Nothing to settle" in researcher.get(f"{BASE}/adjudication").text
+    post(researcher, f"/{disputed.ids[1]}/open")
+    assert settled(disputed)[1] == set()
+    assert "1 suggestion to settle" in words_of(researcher.get(f"{BASE}/adjudication"))
+    assert post(researcher, first, do="save").status_code == 400
+    assert post(researcher, "/99999/settle", do="unusable").status_code == 404
+    assert settled(disputed)[0] == {"age", "dependents"}
+
+
+def test_all_that_is_open_is_settled_as_one_coder_said_once_and_only_when_meant(
+    researcher: FlaskClient, disputed: Coded
+) -> None:
+    assert post(researcher, "/settle", coder="ben", open="3").status_code == 400
+    post(researcher, "/settle", coder="ben", open="7", sure="yes")
+    assert "Nothing was settled" in researcher.get(f"{BASE}/adjudication").text
+    post(researcher, "/settle", coder="nobody", open="3", sure="yes")
+    assert "No coder &#39;nobody&#39;" in researcher.get(f"{BASE}/adjudication").text
+    assert settled(disputed) == [set()] * 4
+    post(researcher, "/settle", coder="ben", open="3", sure="yes")
+    assert settled(disputed) == [{"age", "dependents"}, {"age"}, {"age"}, set()]
+    before = disputed.counts()
+    post(researcher, "/settle", coder="ben", open="3", sure="yes")
+    assert disputed.counts() == before
+
+
+# --- agreement and results -----------------------------------------------------------------------------
+
+
+def test_agreement_compares_coders_and_keeps_models_apart(researcher: FlaskClient, disputed: Coded) -> None:
+    with writing(disputed.engine) as session:
+        codes.propose_codes(
+            session,
+            session.get_one(StudyRow, 1),
+            "a-model",
+            {disputed.ids[3]: ["age"]},
+            now=disputed.now,
+            actor="command line",
+        )
+    said = words_of(worked_out(researcher, "/agreement"))
+    assert "By two coders or more 4" in said
+    assert "anna and ben 4 0.25" in said
+    assert "a-model 1 1.00" in said
+    assert "a proposal is never counted" in said
+    assert "2 suggestions coded by one coder or by none" in said
+
+
+def test_results_count_people_with_those_who_named_nothing(researcher: FlaskClient, disputed: Coded) -> None:
+    said = words_of(worked_out(researcher, "/results"))
+    assert "People asked 4" in said
+    assert "Named nothing 1" in said
+    assert "3 suggestions on which coders differ" in said
+    # Only the fourth is settled: one of four people named age.
+    assert "Age 1 1 (25.0 %)" in said
+    post(researcher, "/settle", coder="ben", open="3", sure="yes")
+    said = words_of(worked_out(researcher, "/results?question=knows_patient"))
+    assert "on which coders differ" not in said
+    assert "Age 4 2 (50.0 %)" in said
+    assert "Yes 2 asked: too few" in said
+
+
+def test_the_files_of_the_results_say_what_the_page_says(researcher: FlaskClient, disputed: Coded) -> None:
+    worked_out(researcher, "/results")
+    results = json.loads(researcher.get(f"{BASE}/results/results.json").text)
+    assert results["counts"]["asked"] == 4
+    assert results["agreement"]["by_two"] == 4
+    table = researcher.get(f"{BASE}/results/counts.csv").text.splitlines()
+    assert table[1].startswith("age,Age,1,1,4,0.25,")
+    # A spreadsheet gets numbers, those below 0 too, and no formula.
+    numbers = [cell for line in table[1:] for cell in line.split(",")[2:]]
+    assert any(number.startswith("-") for number in numbers)
+    assert all(float(number) <= 4 for number in numbers if number)
+    for name in ("counts.svg", "agreement.svg", "saturation.svg"):
+        assert researcher.get(f"{BASE}/results/{name}").text.startswith("<svg xmlns=")
+    assert "<html" in researcher.get(f"{BASE}/results/report.html").text
+    coding = json.loads(researcher.get(f"{BASE}/coding.json").text)
+    assert coding["sha256"] == results["coding_sha256"]
+    for name in ("results.json", "counts.csv", "report.html"):
+        assert "young people first" not in researcher.get(f"{BASE}/results/{name}").text
+    # A download is noted, and makes no newer coding.
+    assert "worked-out-soon" not in researcher.get(f"{BASE}/results").text
+    assert researcher.get(f"{BASE}/results/ratings.svg").status_code == 303
+    assert researcher.get(f"{BASE}/results/other.json").status_code == 404
+
+
+def test_figures_are_kept_until_the_coding_changes(researcher: FlaskClient, disputed: Coded) -> None:
+    def state() -> str:
+        with reading(disputed.engine) as session:
+            return coding_state(session, session.get_one(StudyRow, 1))
+
+    seen = [state()]
+    worked_out(researcher, "/results")
+    researcher.get(f"{BASE}/results/results.json")
+    assert state() == seen[0]
+    for change in (
+        lambda: disputed.code(disputed.ids[4], "anna", "dependents"),
+        lambda: disputed.code(disputed.ids[4], "anna"),
+        lambda: post(researcher, "/categories/age/words", label="Years", definition=""),
+        lambda: post(researcher, "/merge", name="ageism", into="age"),
+        lambda: post(researcher, "/categories/ageism/unmerge"),
+        lambda: post(researcher, "/categories/religion/retire"),
+        lambda: post(researcher, f"/{disputed.ids[0]}/settle", do="unusable"),
+    ):
+        change()
+        assert state() != seen[-1]
+        seen.append(state())
+    with writing(disputed.engine) as session:
+        session.get_one(SuggestionRow, disputed.ids[0]).removed_at = disputed.now
+    assert state() not in seen
+    assert "Years" in worked_out(researcher, "/results").text
+
+
+def test_a_study_without_any_suggestion_has_every_page(
+    researcher: FlaskClient, sqlite_engine: Engine, start: Any
+) -> None:
+    with writing(sqlite_engine) as session:
+        text = (EXAMPLES / "kidney-attributes.toml").read_text(encoding="utf-8")
+        studies.add_study(session, text, now=start, actor="command line")
+    for path in ("", "/categories", "/adjudication", "/audit", "/design/words"):
+        assert researcher.get(BASE + path).status_code == 200, path
+    assert researcher.get(f"{BASE}/next").status_code == 303
+    for path in ("/agreement", "/results", "/design"):
+        assert "No figures" not in worked_out(researcher, path).text
+
+
+def test_figures_that_fail_say_so_and_are_tried_again_later(app: Flask, start: Any) -> None:
+    tries = []
+
+    def work() -> Mapping[str, str]:
+        tries.append(1)
+        if len(tries) == 1:
+            raise CodingError("the coding is odd")
+        if len(tries) == 2:
+            raise ZeroDivisionError
+        return {"a": "b"}
+
+    def figures(state: str, *, later: timedelta = timedelta()) -> Worked:
+        use_clock(app, lambda: start + later)
+        with app.app_context():
+            found = figures_of(1, "test", state, work, wait=30)
+        assert found.latest is not None
+        assert found.is_current
+        return found.latest
+
+    assert figures("one").problem == "the coding is odd"
+    assert figures("one", later=timedelta(days=1)).problem == "the coding is odd"  # Its fault, not ours.
+    assert "noted" in figures("two").problem
+    assert figures("two", later=timedelta(minutes=5)).is_fault
+    assert figures("two", later=timedelta(minutes=11)).files == {"a": "b"}
+    assert len(tries) == 3
+
+
+def test_of_many_states_that_are_looked_at_meanwhile_the_last_alone_is_worked_out(
+    app: Flask, start: Any
+) -> None:
+    may_go_on, done = Event(), []
+
+    def look(state: str, wait: float = 0) -> Figures:
+        def work() -> Mapping[str, str]:
+            assert may_go_on.wait(30)
+            done.append(state)
+            return {"a": state}
+
+        return figures_of(1, "test", state, work, wait=wait)
+
+    use_clock(app, lambda: start)
+    with app.app_context():
+        assert [look(state).latest for state in ("one", "two", "three")] == [None] * 3
+        may_go_on.set()
+        finish_figures(app)
+        assert look("four", wait=30).latest is not None
+        assert (look("four").is_current, done) == (True, ["one", "four"])
+
+
+def test_figures_that_cannot_be_kept_are_in_the_log(
+    app: Flask, settings: Settings, start: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (settings.state_dir / "coding").write_text("no folder")
+    use_clock(app, lambda: start)
+    with app.app_context():
+        found = figures_of(1, "test", "one", lambda: {"a": "b"}, wait=30)
+    assert (found.latest, found.is_current) == (None, False)
+    assert "figures of a coding not kept" in "".join(capfd.readouterr())
+
+
+def test_erasing_somebody_deletes_what_was_counted_with_them(
+    app: Flask, researcher: FlaskClient, disputed: Coded, settings: Settings, send: Send
+) -> None:
+    worked_out(researcher, "/results")
+    kept = settings.state_dir / "coding" / "1-people.json"
+    other = kept.with_name("11-people.json")
+    other.write_text("of another study")
+    assert kept.stat().st_mode & 0o077 == 0
+    with writing(disputed.engine) as session:
+        study = session.get_one(StudyRow, 1)
+        studies.open_study(session, study, now=disputed.now, actor="test")
+    visitor = Visitor(app, send, "kidney-attributes").agrees()
+    visitor.opens(f"/p/{visitor.token}/stop").sends("/stop", wish="erase")
+    assert "deleted" in visitor.text
+    assert (kept.exists(), other.exists()) == (False, True)
+
+
+def test_a_later_import_of_who_named_nothing_makes_newer_figures(disputed: Coded) -> None:
+    def state(*stances: Stance) -> str:
+        with writing(disputed.engine) as session:
+            study = session.get_one(StudyRow, 1)
+            silent = ImportedRespondent(
+                respondent="silent", kind=RespondentKind.HUMAN, stances=frozenset(stances)
+            )
+            import_suggestions(
+                session, study, [], source="panel", asked=[silent], now=disputed.now, actor="test"
+            )
+            return coding_state(session, study)
+
+    first = state(SHOULD)
+    assert state(SHOULD) == first
+    assert state(SHOULD_NOT) != first
+
+
+@pytest.mark.postgres
+def test_every_page_opens_on_postgres_too(
+    settings: Settings, secrets: Secrets, postgres_pages: tuple[Flask, Coded]
+) -> None:
+    app, coded = postgres_pages
+    client = app.test_client()
+    client.get(f"/research/?token={secrets.research_token}")
+    coded.code(coded.ids[0], "anna", "age")
+    coded.code(coded.ids[0], "ben", "dependents")
+    post(client, f"/{coded.ids[1]}/settle", category="age", do="save")
+    queries = ["?search=ÄGE&stance=should&state=to_code", "?category=age&order=text", "?state=differ"]
+    for path in [*PAGES, *queries]:
+        assert client.get(BASE + path).status_code in (200, 303), path
+    assert "People asked 4" in words_of(worked_out(client, "/results"))
+
+
+# --- to a design ---------------------------------------------------------------------------------------
+
+
+def design_fields(**changes: str) -> dict[str, str]:
+    fields = {
+        "study-title": "Who should get it?",
+        "study-slug": "from-people",
+        "study-version": "1",
+        "attributes-0-categories": "age",
+        "attributes-0-name": "age",
+        "attributes-0-label": "Age",
+        "attributes-0-kind": "numeric",
+        "attributes-0-minimum": "20",
+        "attributes-0-maximum": "80",
+        "attributes-0-step": "20",
+        "attributes-0-words": "{value} years old",
+        "attributes-0-favours": "low",
+        "attributes-1-categories": "dependents",
+        "attributes-1-name": "dependents",
+        "attributes-1-label": "Dependents",
+        "attributes-1-kind": "categorical",
+        "attributes-1-levels": "none = nobody to look after\r\ntwo = two children",
+    }
+    return fields | changes
+
+
+def test_chosen_categories_become_a_checked_design_that_is_added_as_a_draft(
+    researcher: FlaskClient, disputed: Coded
+) -> None:
+    offered = worked_out(researcher, "/design")
+    assert "not settled" in offered.text
+    form = researcher.get(f"{BASE}/design/words?category=age&category=dependents")
+    assert 'name="attributes-1-label" value="Dependents"' in form.text
+    done = post(researcher, "/design/words", **design_fields())
+    assert done.status_code == 200
+    found = re.search(r'<textarea id="text"[^>]*>(.*?)</textarea>', done.text, re.DOTALL)
+    assert found
+    text = html.unescape(found[1])
+    design = parse_design(text)
+    origin = design.origins[0]
+    assert (origin.attribute, origin.mentions, origin.asked, origin.for_people) == ("age", 1, 4, 1)
+    assert [a.name for a in design.attributes] == ["age", "dependents"]
+    file = post(researcher, "/design.toml", text=text)
+    assert file.text == text
+    assert file.headers["Content-Disposition"] == 'attachment; filename="from-people-1.toml"'
+    assert post(researcher, "/design.toml", text="x = 1").status_code == 400
+    added = researcher.post("/research/add", data={"csrf_token": csrf_of(researcher), "text": text})
+    assert "from-people" in researcher.get(added.headers["Location"]).text
+    again = post(researcher, "/design/again", **design_fields())
+    assert "two = two children" in again.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "says"),
+    [
+        ({"attributes-0-minimum": "twenty"}, "attributes-0-minimum", "is no number"),
+        ({"attributes-1-levels": "none"}, "attributes-1-levels", "Line 1"),
+        ({"attributes-1-levels": ""}, "attributes-1-levels", "at least two"),
+        ({"attributes-1-levels": "a = One"}, "attributes-1-levels", ""),
+        ({"attributes-0-name": "no name!"}, "attributes-0-name", ""),
+        ({"attributes-0-label": ""}, "attributes-0-label", ""),
+        ({"attributes-0-words": "years"}, "attributes-0-words", ""),
+        ({"study-slug": "No Slug"}, "study-slug", ""),
+        ({"study-comparisons_per_respondent": "many"}, "study-comparisons_per_respondent", "whole number"),
+        ({"study-comparisons_per_respondent": "99999"}, "study-comparisons_per_respondent", ""),
+    ],
+)
+def test_what_makes_no_design_is_told_beside_its_field_and_everything_is_kept(
+    researcher: FlaskClient, disputed: Coded, changes: dict[str, str], field: str, says: str
+) -> None:
+    page = post(researcher, "/design/words", **design_fields(**changes))
+    assert page.status_code == 400
+    beside = re.search(rf'<p class="problem" id="{field}-problem">(.*?)</p>', page.text)
+    assert beside, re.findall(r'class="problem" id="([^"]*)"', page.text)
+    assert says in html.unescape(beside[1])
+    assert f'href="#{field}"' in page.text
+    for name, value in design_fields(**changes).items():
+        if value and "kind" not in name and "favours" not in name:
+            assert html.escape(value.split("\r\n")[0], quote=False) in page.text, name
+
+
+def test_a_category_that_is_none_makes_no_design(researcher: FlaskClient, disputed: Coded) -> None:
+    assert researcher.get(f"{BASE}/design/words?category=none").status_code == 404
+    page = post(researcher, "/design/words", **design_fields(**{"attributes-0-categories": "none"}))
+    assert page.status_code == 400
+    assert "there is no category" in words_of(page).lower()
+    assert "Choose at least one category" in researcher.get(f"{BASE}/design/words").text
+
+
+def test_numbers_are_read_as_they_are_written() -> None:
+    fields = design_fields(**{"attributes-0-minimum": "−2.5", "attributes-0-maximum": "1e400"})
+    form = read_form(fields)
+    assert set(form.problems) == {"attributes-0-maximum"}
+    assert read_form(design_fields()).chosen()[0].table["step"] == 20
+
+
+# --- the audit -----------------------------------------------------------------------------------------
+
+
+def test_the_audit_says_in_words_what_was_done_and_nothing_that_people_wrote(
+    researcher: FlaskClient, disputed: Coded
+) -> None:
+    post(researcher, "/categories/age/words", label="Years", definition="Now")
+    post(researcher, f"/{disputed.ids[0]}/settle", category="age", do="save")
+    post(researcher, "/alike", threshold="0.6")
+    said = words_of(researcher.get(f"{BASE}/audit"))
+    assert "changed the words of age: from label “Age” to label “Years”, definition “Now”" in said
+    assert f"settled suggestion {disputed.ids[0]}: age (before: nothing)" in said
+    assert "grouped 6 suggestions that look alike" in said
+    assert "added the category “Age” (age)" in said
+    for text in {text for _, _, text in SAID} - {"Religion"}:  # Which is what the category is called, too.
+        assert text not in said
+
+
+def test_the_audit_is_paged(researcher: FlaskClient, coded: Coded) -> None:
+    for number in range(60):
+        coded.code(coded.ids[0], "anna", "age" if number % 2 else "religion")
+    first = researcher.get(f"{BASE}/audit")
+    assert first.text.count("<time") == 50
+    older = re.search(r'href="([^"]*before=\d+)"', first.text)
+    assert older
+    second = researcher.get(html.unescape(older[1]))
+    assert second.text.count("<time") == 60 + 1 + 4 - 50
+    assert "Newest" in second.text

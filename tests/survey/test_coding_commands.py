@@ -1,0 +1,712 @@
+"""``equipoise survey coding``, as a person runs it: from suggestions to a checked design."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from sqlalchemy import func, select
+
+from survey.cli import run
+from survey.coding.coding_file import coding_sha256, read_coding
+from survey.commands.coding.group import coding_group
+from survey.config import load_settings
+from survey.db import open_database, reading
+from survey.design_file import EXAMPLES
+from survey.tables import Base
+
+Run = Callable[..., tuple[int, str, str]]
+SLUG = "kidney-attributes"
+
+# Six people, so that every share below can be counted on one's fingers. w6 was asked and named nothing.
+WORKSHOP = """\
+respondent,stance,text,why,direction,language,kind
+w1,should,Age,the young have more to gain,the younger,en,
+w1,should,Smoking,,,en,
+w1,should_not,Income,,,en,
+w2,should,How old somebody is,,,en,
+w2,should_not,Skin color,,,en,
+w3,should,age!,,,en,
+w3,should_not,"=1+1",,,en,
+w4,should,Smoking habits,,,en,
+w4,should_not,Smoking,,,en,
+w5,should,العمر 👨‍👩‍👧,,,ar,
+w5,should_not,<b>Income</b>,,,en,
+w6,should,,,,en,
+w6,should_not,,,,en,
+"""
+ANNA = {"Age": "age", "Smok": "smoking", "How old": "age", "age!": "age", "Income": "income", "Skin": "no_category",
+        "=1": "unusable", "العمر": "age"}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose database holds the study, and nothing else; and the workshop's suggestions in a file."""
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "workshop.csv").write_text(WORKSHOP, encoding="utf-8")
+    with at_home_in(folder):
+        assert run(["survey", "add", str(EXAMPLES / f"{SLUG}.toml")]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def coded_folder(study_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workshop's suggestions, coded by anna and, but for what is about smoking, alike by ben."""
+    folder = tmp_path_factory.mktemp("coded") / "here"
+    shutil.copytree(study_folder, folder)
+    with at_home_in(folder):
+        assert run(["survey", "coding", "import", SLUG, "workshop.csv"]) == 0
+        for label in ("Age", "Smoking", "Income"):
+            assert run(["survey", "coding", "category", "add", SLUG, label]) == 0
+        for coder in ("anna", "ben"):
+            assert run(["survey", "coding", "export", SLUG, "--sheet", coder, "--out", f"{coder}.csv"]) == 0
+            fill_in(folder / f"{coder}.csv", ANNA if coder == "anna" else ANNA | {"Smok": "income"})
+            assert run(["survey", "coding", "code", SLUG, "--from", f"{coder}.csv", "--coder", coder]) == 0
+    return folder
+
+
+@contextmanager
+def at_home_in(folder: Path) -> Iterator[None]:
+    """Work in ``folder``, with the database there and no settings of anybody's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in list(os.environ):
+            if name.startswith("EQUIPOISE_"):
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture
+def equipoise(study_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """Return a function that runs the command in a folder of the test's own, whose database holds the study."""
+    shutil.copytree(study_folder, tmp_path, dirs_exist_ok=True)
+
+    def run_command(*arguments: str) -> tuple[int, str, str]:
+        code = run(arguments)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    with at_home_in(tmp_path):
+        yield run_command
+
+
+@pytest.fixture
+def coding(equipoise: Run) -> Run:
+    """Return a function that runs ``survey coding COMMAND kidney-attributes …`` and demands that it works."""
+
+    def run_command(command: str, *arguments: str) -> tuple[int, str, str]:
+        code, out, err = equipoise("survey", "coding", *command.split(), SLUG, *arguments)
+        assert code == 0, err
+        return code, out, err
+
+    return run_command
+
+
+@pytest.fixture
+def refused(equipoise: Run) -> Callable[..., str]:
+    """Return a function that runs such a command, demands that it is refused, and gives what it says."""
+
+    def run_command(command: str, *arguments: str) -> str:
+        code, out, err = equipoise("survey", "coding", *command.split(), SLUG, *arguments)
+        assert code == 2, (out, err)
+        return err
+
+    return run_command
+
+
+@pytest.fixture
+def coded(coding: Run, coded_folder: Path, tmp_path: Path) -> Run:
+    """As ``coding``, with the workshop's suggestions coded by anna and ben."""
+    shutil.copytree(coded_folder, tmp_path, dirs_exist_ok=True)
+    return coding
+
+
+def fill_in(path: Path, says: dict[str, str]) -> None:
+    """Code a sheet by hand, as Excel in Germany would save it."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        said = next(word for start, word in says.items() if start in row["text"])
+        row["outcome" if said in ("no_category", "unusable") else "categories"] = said
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), delimiter=";", lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def everything_stored() -> dict[str, int]:
+    """Return how many rows each table has."""
+    engine = open_database(load_settings())
+    with reading(engine) as session:
+        found = {
+            name: session.scalars(select(func.count()).select_from(table)).one()
+            for name, table in Base.metadata.tables.items()
+        }
+    engine.dispose()
+    return found
+
+
+def test_every_command_has_help_with_an_example_and_json_where_its_result_is_data(equipoise: Run):
+    def walk(command: click.Command, path: list[str]) -> None:
+        code, said, _ = equipoise(*path, "--help")
+        assert code == 0
+        assert "Example" in said, path
+        if isinstance(command, click.Group):
+            for name in command.list_commands(click.Context(command)):
+                inner = command.get_command(click.Context(command), name)
+                assert inner is not None
+                walk(inner, [*path, name])
+        elif path[-1] != "acceptability":  # What it prints is TOML to paste.
+            assert "--json" in said, path
+
+    walk(coding_group, ["survey", "coding"])
+
+
+def test_suggestions_collected_elsewhere_are_imported_once_with_those_who_named_nothing(coding: Run):
+    _, said, _ = coding("import", "workshop.csv")
+    assert said == "workshop.csv: suggestions: 11 added, 0 already there; respondents: 6 added\n"
+
+    _, said, _ = coding("import", "workshop.csv")
+    assert said == "workshop.csv: suggestions: 0 added, 11 already there; respondents: 0 added\n"
+    # The same words from another source are other people's.
+    _, said, _ = coding("import", "workshop.csv", "--source", "another workshop")
+    assert said == "workshop.csv: suggestions: 11 added, 0 already there; respondents: 6 added\n"
+
+
+def test_the_list_is_searched_filtered_and_paged(coded: Run):
+    _, said, err = coded("list", "--search", "SMOK", "--stance", "should")
+    assert "Smoking habits" in said
+    assert "anna: smoking" in said
+    assert "ben: income" in said
+    assert "2 suggestions, all" in err
+
+    _, said, _ = coded("list", "--search", "العمر", "--json")
+    found = json.loads(said)
+    assert [row["text"] for row in found["suggestions"]] == ["العمر 👨‍👩‍👧"]
+    assert found["suggestions"][0]["codes"][0] == {
+        "kind": "coder",
+        "coder": "anna",
+        "outcome": "category",
+        "category": "age",
+        "standing": "age",
+    }
+    _, said, err = coded("list", "--limit", "4", "--page", "3", "--json")
+    assert [len(json.loads(said)[key]) if key == "suggestions" else json.loads(said)[key]
+            for key in ("total", "page", "pages", "suggestions")] == [11, 3, 3, 3]  # fmt: skip
+    assert "respondent" not in said
+
+
+def test_whom_a_list_is_for_sees_nobody_elses_codes(coded: Run):
+    _, said, _ = coded("list", "--coder", "ben")
+    assert "ben: " in said
+    assert "anna" not in said
+    _, said, _ = coded("list", "--coder", "clara", "--state", "to_code", "--json")
+    assert json.loads(said)["total"] == 11
+    assert all(row["codes"] == [] for row in json.loads(said)["suggestions"])
+
+
+def test_look_alikes_are_grouped_and_nothing_is_coded_by_it(coding: Run):
+    coding("import", "workshop.csv")
+    _, said, _ = coding("alike", "--threshold", "0.5", "--json")
+    found = json.loads(said)
+    assert found["suggestions"] == 11
+    assert ["Age", "age!"] in [sorted(group["texts"]) for group in found["largest"]]
+    assert everything_stored()["code"] == 0
+
+    group = next(g["group"] for g in found["largest"] if "age!" in g["texts"])
+    _, said, _ = coding("list", "--alike", str(group), "--json")
+    assert json.loads(said)["total"] == 2
+
+
+def test_a_spreadsheet_coded_by_hand_is_taken_once_and_leaves_text_as_it_was(coded: Run, tmp_path: Path):
+    _, said, _ = coded("code", "--from", "anna.csv", "--coder", "anna")
+    assert said == "anna.csv: 0 codes added, 0 ended, 11 there already\n"
+    # The formula was shielded in the sheet and is text in the study.
+    assert "'=1+1" in (tmp_path / "anna.csv").read_text(encoding="utf-8-sig")
+    _, said, _ = coded("list", "--search", "=1+1", "--json")
+    assert json.loads(said)["suggestions"][0]["text"] == "=1+1"
+    _, said, _ = coded("export", "--sheet", "anna", "--out", "rest.csv")
+    assert said == "rest.csv: 0 suggestions for anna to code\n"
+
+
+def test_what_a_coder_says_is_replaced_taken_back_and_kept_in_the_audit(coded: Run):
+    assert (
+        coded("code", "1", "2", "--coder", "anna", "--category", "income")[1] == "anna: 2 suggestions coded\n"
+    )
+    assert coded("code", "1", "--coder", "anna", "--category", "income")[1] == (
+        "anna: 0 suggestions coded, 1 coded so already\n"
+    )
+    assert coded("code", "1", "--coder", "anna", "--unusable", "--json")[1] == (
+        '{\n  "coder": "anna",\n  "changed": [\n    1\n  ]\n}\n'
+    )
+    coded("code", "1", "--coder", "anna", "--take-back")
+
+    _, said, _ = coded("list", "--coder", "anna", "--state", "to_code", "--json")
+    assert [row["id"] for row in json.loads(said)["suggestions"]] == [1]
+    _, said, _ = coded("audit", "--json")
+    newest = json.loads(said)[0]
+    assert (newest["what"], newest["by"]) == ("suggestion coded", "command line")
+    assert (newest["detail"]["before"], newest["detail"]["after"]) == (["unusable"], [])
+    _, said, _ = coded("audit", "--limit", "3")
+    assert said.count("suggestion coded") == 3
+
+
+def test_agreement_is_measured_and_drawn(coded: Run, tmp_path: Path):
+    _, said, _ = coded("agreement", "--out", "agreement.json", "--plot", "agreement.svg", "--draws", "50")
+    assert "11 suggestions, 11 coded, 11 by two coders or more" in said
+    found = json.loads((tmp_path / "agreement.json").read_text(encoding="utf-8"))
+    # Of eleven suggestions they differ in the three about smoking.
+    assert found["pairs"][0]["equal"]["value"] == pytest.approx(8 / 11)
+    assert found["coding_sha256"] == exported_hash(coded, tmp_path)
+    assert (tmp_path / "agreement.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert json.loads(coded("agreement", "--draws", "50", "--json")[1]) == found
+
+
+def exported_hash(coding: Run, folder: Path) -> str:
+    coding("export", "--out", "coding.json")
+    return coding_sha256(read_coding(folder / "coding.json"))
+
+
+def test_disagreements_are_listed_and_settled_one_by_one_or_with_a_coder(coded: Run):
+    _, said, err = coded("adjudicate", "--open")
+    assert said.count("anna: smoking") == said.count("ben: income") == 3
+    assert "3 disagreements open" in err
+    _, said, _ = coded("adjudicate", "--open", "--json")
+    first = json.loads(said)["suggestions"][0]["id"]
+
+    assert coded("adjudicate", str(first), "--category", "income")[1] == f"suggestion {first}: settled\n"
+    assert (
+        coded("adjudicate", str(first), "--category", "income")[1] == f"suggestion {first}: settled already\n"
+    )
+    assert (
+        "2 disagreements settled as anna said: a decision, and logged as one; 0 still open"
+        in (coded("adjudicate", "--with", "anna")[1])
+    )
+    coded("adjudicate", str(first), "--withdraw")
+    _, said, _ = coded("adjudicate", "--open", "--json")
+    assert [row["id"] for row in json.loads(said)["suggestions"]] == [first]
+    assert "as_coder anna, settled 2" in coded("audit")[1]
+
+
+def test_results_count_people_and_leave_out_what_is_open(coded: Run, tmp_path: Path):
+    _, said, _ = coded("results", "--draws", "50", "--json")
+    found = json.loads(said)
+    assert (found["counts"]["asked"], found["counts"]["named_nothing"]) == (6, 1)
+    assert found["counts"]["left_out"]["open"] == 3
+    by_name = {count["category"]: count for count in found["counts"]["categories"]}
+    # Age: w1, w2, w3 and w5 of six; smoking: nobody yet, as ben calls it income.
+    assert (by_name["age"]["for_people"], by_name["age"]["against_people"]) == (4, 0)
+    assert by_name["age"]["for_share"]["value"] == pytest.approx(4 / 6)
+    assert by_name["smoking"]["mentions"] == 0
+
+    coded("adjudicate", "--with", "anna")
+    _, said, _ = coded(
+        "results",
+        "--out",
+        "results.json",
+        "--report",
+        "page.html",
+        "--picture",
+        "counts.svg",
+        "--draws",
+        "50",
+    )
+    # Smoking: w1 and w4 for it, w4 against it, too.
+    assert "Smoking: for 2 of 6" in said
+    assert "against 1 of 6" in said
+    found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    by_name = {count["category"]: count for count in found["counts"]["categories"]}
+    assert [by_name["smoking"][key] for key in ("for_people", "against_people", "both_people")] == [2, 1, 1]
+    assert found["coding_sha256"] == exported_hash(coded, tmp_path)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "What should decide who gets a kidney?" in page
+    assert (tmp_path / "counts.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_results_by_what_people_stated_are_shown_when_asked_for(coded: Run, tmp_path: Path):
+    coded("export", "--out", "coding.json")
+    document = json.loads((tmp_path / "coding.json").read_text(encoding="utf-8"))
+    del document["sha256"]
+    for number, asked in enumerate(document["asked"]):
+        asked["stated"] = {"age_group": ["under-35" if number < 3 else "55-plus"]}
+        asked["respondent"] = f"x{asked['respondent']}"
+    for suggestion in document["suggestions"]:
+        suggestion["respondent"] = f"x{suggestion['respondent']}"
+    (tmp_path / "stated.json").write_text(json.dumps(document), encoding="utf-8")
+    coded("import", "stated.json", "--source", "with statements")
+
+    _, said, _ = coded("results", "--group", "age_group", "--draws", "10")
+    assert "By age_group: under-35 3 (few), 55-plus 3 (few); 6 did not say" in said
+    assert "Age, for: under-35 3 of 3" in said
+
+
+def test_saturation_says_when_to_stop_in_words_numbers_and_a_picture(coded: Run, tmp_path: Path):
+    coded("adjudicate", "--with", "anna")
+    _, said, _ = coded("saturation", "--out", "s.json", "--plot", "s.svg")
+    assert "6 people named 3 categories" in said
+    found = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
+    assert (found["people"], found["categories"], found["named_once"]) == (6, 3, 0)
+    assert (tmp_path / "s.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert json.loads(coded("saturation", "--stance", "should", "--json")[1])["categories"] == 2
+
+
+def test_from_choices_to_a_checked_design_that_says_where_its_attributes_come_from(
+    coded: Run, equipoise: Run, tmp_path: Path, refused: Callable[..., str]
+):
+    coded("adjudicate", "--with", "anna")
+    _, said, _ = coded("choices", "--at-least", "2", "--out", "choices.toml")
+    assert said.startswith("choices.toml: 3 categories; fill in the words")
+    assert "words" in refused("design", "choices.toml", "--out", "design.toml")  # They are not filled in yet.
+    assert not (tmp_path / "design.toml").exists()
+    assert "words may stand in it" in refused("choices", "--out", "choices.toml")
+
+    (tmp_path / "mine.toml").write_text(
+        """
+[study]
+slug = "kidney-from-people"
+title = "Who should get the kidney?"
+comparisons_per_respondent = 3
+
+[[attributes]]
+category = "age"
+name = "age"
+label = "Age"
+kind = "categorical"
+levels = [{ name = "young", words = "30 years old" }, { name = "old", words = "70 years old" }]
+
+[[attributes]]
+category = "smoking"
+name = "smoking"
+label = "Smoking"
+kind = "categorical"
+levels = [{ name = "no", words = "never smoked" }, { name = "yes", words = "smokes" }]
+""",
+        encoding="utf-8",
+    )
+    _, said, _ = coded("design", "mine.toml", "--out", "design.toml", "--json")
+    made = json.loads(said)
+    assert made["attributes"] == ["age", "smoking"]
+    assert made["coding_sha256"] == exported_hash(coded, tmp_path)
+    design = tomllib.loads((tmp_path / "design.toml").read_text(encoding="utf-8"))
+    origin = design["attributes"][1]["origin"]
+    assert origin == {
+        "study": "kidney-attributes 1",
+        "coding_sha256": made["coding_sha256"],
+        "category": "smoking",
+        "mentions": 3,
+        "asked": 6,
+        "for_people": 2,
+        "against_people": 1,
+    }
+    assert equipoise("survey", "check", "design.toml")[0] == 0
+    assert equipoise("survey", "add", "design.toml")[0] == 0
+
+    _, said, _ = coded("acceptability", "income", "age")
+    asked = tomllib.loads(said)["acceptability"]["attributes"]
+    assert [attribute["name"] for attribute in asked] == ["income", "age"]
+
+
+def test_categories_are_reworded_merged_split_and_retired_and_all_but_words_taken_back(coded: Run):
+    coded("category reword", "age", "--label", "Age of the patient", "--definition", "-not: years to live")
+    assert coded("category merge", "smoking", "--into", "age")[1] == "smoking merged into age\n"
+    assert "smoking  Smoking (merged into age)" in coded("categories")[1]
+    coded("category unmerge", "smoking")
+    assert coded("category split", "smoking", "--into", "Smokes", "--into", "Has smoked")[1] == (
+        "smoking split into smokes, has-smoked\n"
+    )
+    assert "has-smoked  Has smoked (split from smoking)" in coded("categories")[1]
+    assert json.loads(coded("list", "--coder", "anna", "--state", "to_code_again", "--json")[1])["total"] == 3
+    coded("category restore", "smoking")
+    coded("category retire", "income")
+    assert "already: nothing changed" in coded("category retire", "income")[1]
+    uses = {use["name"]: use for use in json.loads(coded("categories", "--json")[1])}
+    assert (uses["age"]["label"], uses["age"]["definition"]) == ("Age of the patient", "-not: years to live")
+    assert uses["income"]["retired"]
+    assert uses["age"]["by_coder"] == {"anna": 4, "ben": 4}
+
+
+def test_a_codebook_goes_out_and_into_another_study_as_table_and_as_json(
+    coded: Run, equipoise: Run, tmp_path: Path
+):
+    coded("category reword", "age", "--definition", "=how old")
+    coded("category merge", "income", "--into", "age")
+    other = (
+        (EXAMPLES / f"{SLUG}.toml").read_text(encoding="utf-8").replace(f'slug = "{SLUG}"', 'slug = "other"')
+    )
+    (tmp_path / "other.toml").write_text(other, encoding="utf-8")
+    equipoise("survey", "add", "other.toml")
+    for name in ("codebook.csv", "codebook.json"):
+        coded("export", "--codebook", "--out", name)
+        code, said, _ = equipoise("survey", "coding", "import", "other", name)
+        assert code == 0
+        assert "3 added" in said if name.endswith("csv") else "0 added" in said
+    own = json.loads(coded("categories", "--json")[1])
+    theirs = json.loads(equipoise("survey", "coding", "categories", "other", "--json")[1])
+    kept = ("name", "label", "definition", "merged_into")
+    assert [[use[key] for key in kept] for use in theirs] == [[use[key] for key in kept] for use in own]
+    assert theirs[0]["definition"] == "=how old"
+
+
+def test_a_coding_comes_back_into_its_own_study_and_adds_only_what_is_new(coded: Run, tmp_path: Path):
+    coded("export", "--out", "coding.json")
+    coded("export", "--codes", "--out", "codes.csv")
+    _, said, _ = coded("import", "coding.json")
+    assert "suggestions: 0 added, 11 already there; respondents: 0 added" in said
+    assert "codes: 0 added, 0 ended, 22 already there" in said
+    assert coded("import", "codes.csv")[1] == "codes.csv: codes: 0 added, 0 ended, 22 already there\n"
+
+    table = (tmp_path / "codes.csv").read_text(encoding="utf-8")
+    (tmp_path / "codes.csv").write_text(
+        table.replace("ben,category,income", "ben,category,smoking"), encoding="utf-8"
+    )
+    _, said, _ = coded("import", "codes.csv", "--json")
+    assert json.loads(said)["done"]["codes"] == {"added": 5, "ended": 5, "already_there": 17}
+
+
+def test_folders_of_tables_are_new_and_come_back(coded: Run, refused: Callable[..., str], tmp_path: Path):
+    coded("export", "--out", "tables")
+    names = sorted(path.name for path in (tmp_path / "tables").iterdir())
+    assert names == ["asked.csv", "categories.csv", "codes.csv", "manifest.json", "suggestions.csv"]
+    assert "0 added, 11 already there" in coded("import", "tables")[1]
+    assert "tables: is there already; name another folder" in refused("export", "--out", "tables")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_models_suggest_and_propose_stands_apart_from_people_and_coders(
+    coded: Run, equipoise: Run, refused: Callable[..., str], tmp_path: Path
+):
+    asked = (
+        "compare",
+        "suggest",
+        str(EXAMPLES / f"{SLUG}.toml"),
+        "--model",
+        "scripted/usual",
+        "--repeats",
+        "3",
+    )
+    assert equipoise(*asked, "--out", "model.jsonl")[0] == 0
+    lines = (tmp_path / "model.jsonl").read_text(encoding="utf-8").splitlines()[1:]
+    named = sum(json.loads(line)["outcome"] == "named" for line in lines)
+    _, said, _ = coded("import", "model.jsonl")
+    assert said == f"model.jsonl: suggestions: {named} added, 0 already there; respondents: 3 added\n"
+    assert "0 added" in coded("import", "model.jsonl")[1]
+    assert json.loads(coded("results", "--draws", "10", "--json")[1])["counts"]["asked"] == 6
+
+    coded("export", "--out", "coding.json")
+    proposed = (
+        "compare",
+        "propose",
+        "coding.json",
+        "--model",
+        "scripted/keywords",
+        "--out",
+        "proposals.json",
+    )
+    assert equipoise(*proposed)[0] == 0
+    assert "import-proposals' takes them" in refused("import", "proposals.json")
+    for _ in range(2):
+        _, said, _ = coded("import-proposals", "proposals.json")
+        assert "scripted/keywords: proposals for" in said
+    before = json.loads(coded("results", "--draws", "10", "--json")[1])["counts"]
+    assert before["left_out"]["open"] == 3
+    found = json.loads(coded("agreement", "--draws", "10", "--json")[1])
+    assert [model["model"] for model in found["models"]] == ["scripted/keywords"]
+    assert [work["coder"] for work in found["coders"]] == ["anna", "ben"]
+
+
+def test_a_models_answers_to_other_words_are_refused(
+    coding: Run, refused: Callable[..., str], tmp_path: Path
+):
+    header = {"format": "equipoise model suggestions", "format_version": 1, "label": "m", "study": SLUG}
+    line = {"respondent": "m#1", "kind": "model", "stance": "should", "outcome": "refusal", "number": 0, "text": "",
+            "why": "", "direction": "", "language": "en"}  # fmt: skip
+
+    def written(*rows: dict[str, Any]) -> str:
+        (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return refused("import", "m.jsonl")
+
+    assert "the words differed; ask it by this study's design" in written(
+        {**header, "design_hash": "ab" * 32}, line
+    )
+    assert "m.jsonl:1: label: is missing" in written({**header, "label": None, "design_hash": ""}, line)
+    assert "m.jsonl:2: stance: 'x' is none of should, should_not" in (
+        written({**header, "design_hash": ""}, {**line, "outcome": "nothing", "stance": "x"})
+    )
+
+
+def test_refusals_of_a_model_are_nobody_who_names_nothing(coding: Run, equipoise: Run, tmp_path: Path):
+    asked = (
+        "compare",
+        "suggest",
+        str(EXAMPLES / f"{SLUG}.toml"),
+        "--model",
+        "scripted/declines",
+        "--repeats",
+        "2",
+    )
+    equipoise(*asked, "--out", "declined.jsonl")
+    _, said, err = coding("import", "declined.jsonl")
+    assert said == "declined.jsonl: suggestions: 0 added, 0 already there; respondents: 0 added\n"
+    assert "4 replies left out that answered nothing" in err
+
+    asked = (
+        "compare",
+        "suggest",
+        str(EXAMPLES / f"{SLUG}.toml"),
+        "--model",
+        "scripted/nothing",
+        "--repeats",
+        "2",
+    )
+    equipoise(*asked, "--out", "nothing.jsonl")
+    assert "respondents: 2 added" in coding("import", "nothing.jsonl")[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("codes.csv", "suggestion,coder,category\n1,anna,age\n99,anna,age\n", "codes.csv:3: column 'suggestion'"),
+        ("codes.csv", "suggestion,coder,category\n1,anna,age\n2,anna,wealth\n", "codes.csv:3: column 'category'"),
+        ("book.csv", "name,label\nrace,Race\nage,Smoking\n", "book.csv:3: column 'label'"),
+        ("book.csv", "name,label\nrace,Race\nunusable,Nothing\n", "book.csv:3: column 'name'"),
+        ("more.csv", "respondent,stance,text\nv1,should,x\nv2,perhaps,y\n", "more.csv:3: column 'stance'"),
+        ("more.csv", "respondent,stance,text,kind\nv1,should,x,\nv1,should,y,model\n", "more.csv:3: column 'kind'"),
+        ("more.csv", "who,what\n", "nothing that is imported has these columns (what, who). A codebook has"),
+        ("more.json", '{"format": "else"}', "nothing that is imported is of this format"),
+        ("coding.json", '{"format": "equipoise coding", "format_version": 1}', "study: is missing"),
+        ("latin.csv", "respondent,stance,text\nv1,should,Ä\n".encode("latin-1"), "latin.csv:2: is not UTF-8 text"),
+    ],
+)  # fmt: skip
+def test_an_import_is_all_or_nothing_and_says_what_is_wrong_where(
+    coded: Run, refused: Callable[..., str], tmp_path: Path, name: str, content: str | bytes, said: str
+):
+    before = everything_stored()
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    assert said in refused("import", name)
+    assert everything_stored() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "said"),
+    [
+        ("code", ["--coder", "anna", "--category", "age"], "name suggestions by their numbers"),
+        ("code", ["1", "--coder", "anna"], "give --category (one or more)"),
+        ("code", ["1", "--coder", "anna", "--category", "age", "--unusable"], "exclude each other"),
+        (
+            "code",
+            ["1", "--coder", "anna", "--category", "none"],
+            "no category 'none'; the categories are: age",
+        ),
+        ("code", ["77", "--coder", "anna", "--category", "age"], "has no suggestion 77"),
+        ("code", ["1", "--coder", " ", "--category", "age"], "name who codes"),
+        ("code", ["--coder", "anna", "--from", "none.csv"], "none.csv: No such file"),
+        ("code", ["1", "--coder", "anna", "--from", "anna.csv"], "the file says which suggestions and what"),
+        ("code", ["--coder", "ben", "--from", "anna_named.csv"], "'anna' is not ben"),
+        ("adjudicate", [], "give a suggestion's number, or --open, or --with CODER"),
+        ("adjudicate", ["1"], "give --category (one or more)"),
+        ("adjudicate", ["--open", "--unusable"], "go with a suggestion's number"),
+        ("adjudicate", ["--with", "clara"], "no coder 'clara'; the coders are: anna, ben"),
+        ("list", ["--category", "none"], "no category 'none'"),
+        ("category add", ["AGE"], "label"),
+        ("category reword", ["age"], "give --label, --definition or both"),
+        ("category merge", ["age", "--into", "age"], "cannot be merged into itself"),
+        ("category split", ["age", "--into", "one"], "two categories at least"),
+        ("agreement", ["--out", "agreement.txt"], "must end in .json"),
+        ("agreement", ["--plot", "nowhere/agreement.svg"], "there is no folder nowhere"),
+        ("results", ["--group", "income"], "nobody was asked 'income'; there are age_group, knows_patient"),
+        ("results", ["--picture", "a.svg", "--report", "a.png"], "must end in .html"),
+        ("choices", ["--at-least", "99", "--out", "c.toml"], "named by 99 or more"),
+        ("design", ["none.toml", "--out", "d.toml"], "none.toml: No such file"),
+        ("acceptability", ["none"], "none"),
+        ("export", ["--out", "codes.csv"], ".csv goes with --codebook, --codes or --sheet"),
+        ("export", ["--codebook", "--codes", "--out", "x.csv"], "give one"),
+        ("import", ["none.csv"], "none.csv: No such file"),
+        ("import-proposals", ["coding.csv"], "coding.csv: No such file"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_way_out(
+    coded: Run, refused: Callable[..., str], tmp_path: Path, command: str, arguments: list[str], said: str
+):
+    (tmp_path / "anna_named.csv").write_text("suggestion,coder,category\n1,anna,age\n", encoding="utf-8")
+    before = everything_stored()
+
+    assert said in refused(command, *arguments)
+    assert everything_stored() == before
+
+
+def test_simulated_participants_are_counted_instead_of_people_never_with_them(
+    coded: Run, equipoise: Run, tmp_path: Path
+):
+    coded("adjudicate", "--with", "anna")
+    coded("export", "--out", "coding.json")
+    document = json.loads((tmp_path / "coding.json").read_text(encoding="utf-8"))
+    del document["sha256"]
+    for asked in document["asked"]:
+        asked |= {"respondent": f"sim-{asked['respondent']}", "simulated": True}
+    for suggestion in document["suggestions"]:
+        suggestion["respondent"] = f"sim-{suggestion['respondent']}"
+    (tmp_path / "simulated.json").write_text(json.dumps(document), encoding="utf-8")
+    before = coded("results", "--draws", "10", "--json")[1]
+    coded("import", "simulated.json", "--source", "rehearsal")
+
+    # But for where they come from, nothing of people's numbers changes.
+    assert coded("results", "--draws", "10", "--json")[1] == before
+    simulated = json.loads(coded("results", "--simulated", "--draws", "10", "--json")[1])
+    assert simulated["simulated"] is True
+    assert simulated["counts"]["asked"] == 6
+    assert simulated["final"]["suggestions"] == 11
+    assert json.loads(coded("list", "--json")[1])["total"] == 11
+    assert json.loads(coded("list", "--simulated", "--json")[1])["total"] == 11
+    coded("export", "--simulated", "--out", "again.json")
+    assert {asked.simulated for asked in read_coding(tmp_path / "again.json").asked} == {True}
+    _, said, _ = coded("alike", "--json")
+    assert json.loads(said)["suggestions"] == 22
+
+
+def test_a_study_without_suggestions_says_what_makes_some(coding: Run):
+    said = {
+        command: "".join(coding(command)[1:])
+        for command in ("list", "alike", "categories", "agreement", "results", "saturation", "audit")
+    }
+    assert said["list"] == "0 suggestions, all\n"
+    assert said["alike"] == "0 suggestions in 0 groups, 0 of them with more than one\n"
+    assert said["categories"].startswith("no category yet; 'equipoise survey coding category add'")
+    for command in ("agreement", "results", "saturation"):
+        assert (
+            "no suggestion yet: participants make them, 'equipoise survey coding import' brings"
+            in said[command]
+        )
+
+
+@pytest.mark.postgres
+def test_postgresql_gives_the_same_results_as_sqlite(
+    coded: Run, equipoise: Run, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    coded("adjudicate", "--with", "anna")
+    coded("export", "--out", "coding.json")
+    results = json.loads(coded("results", "--draws", "20", "--json")[1])
+
+    monkeypatch.setenv("EQUIPOISE_DATABASE_URL", postgres_url)
+    assert equipoise("db", "upgrade")[0] == 0
+    assert equipoise("survey", "add", str(EXAMPLES / f"{SLUG}.toml"))[0] == 0
+    for added in (11, 0):
+        assert f"suggestions: {added} added" in coded("import", "coding.json")[1]
+    coded("export", "--out", "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "coding.json").read_bytes()
+    assert json.loads(coded("results", "--draws", "20", "--json")[1]) == results
+    assert json.loads(coded("list", "--search", "ALTER", "--json")[1])["total"] == 0
+    assert json.loads(coded("list", "--search", "العمر", "--json")[1])["total"] == 1
+    coded("alike")
+    coded("category merge", "smoking", "--into", "income")
+    assert "settled" in coded("adjudicate", "1", "--category", "income")[1]
+    assert "smoking  Smoking (merged into income)" in coded("categories")[1]
