@@ -87,6 +87,12 @@ class Call(ABC):
         """The messages as they are sent."""
         return [{"role": m.role.value, "content": m.content} for m in self.messages]
 
+    @property
+    def kept_messages(self) -> list[dict[str, str]]:
+        """The messages as they are stored with the reply: as sent, unless they quote people, whose words must be
+        gone when they are erased. The key, which is of what is sent, stays the same."""
+        return self.sent_messages
+
     @cached_property
     def key(self) -> str:
         """SHA-256 (hex) of exactly what is sent: model, address, messages and every parameter.

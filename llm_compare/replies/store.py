@@ -171,7 +171,7 @@ def _row(request: Call, reply: Reply, client: str, source: str | None) -> dict[s
         "model": request.model,
         "scripted": is_scripted(request.model),
         "api_base": request.api_base,
-        "messages": request.sent_messages,
+        "messages": request.kept_messages,
         "settings": request.settings.sent(),
         "task": request.task,
         **_standing_for(request),

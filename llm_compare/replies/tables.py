@@ -28,6 +28,7 @@ class ModelReplyRow(Base):
     scripted: Mapped[bool]
     api_base: Mapped[str | None] = mapped_column(Text)
     messages: Mapped[Any] = mapped_column(JSON)
+    """As sent; of proposals without what people wrote: whoever is erased from a survey must not be found here."""
     settings: Mapped[Any] = mapped_column(JSON)
     """Parameters as sent."""
     task: Mapped[str] = mapped_column(String(20), server_default="comparison")

@@ -89,6 +89,17 @@ class CategoryCall(Call):
             "prompt_version": VERSION,
         }
 
+    @property
+    def kept_messages(self) -> list[dict[str, str]]:
+        """The messages with numbers of suggestions in place of what people wrote, which the survey alone keeps."""
+        instructions, _ = self.messages
+        shown = [f"suggestion {s.id} of coding {self.coding_sha256}" for s in self.suggestions]
+        content = _user_words(self.categories, shown)
+        return [
+            {"role": instructions.role.value, "content": instructions.content},
+            {"role": Speaker.USER.value, "content": content},
+        ]
+
 
 def offered_categories(coding: Coding) -> tuple[Category, ...]:
     """Return the categories that coders are offered now: neither merged into others nor retired.
@@ -192,16 +203,19 @@ def _instructions(*, allows_new: bool) -> str:
 def _messages(
     suggestions: Sequence[Suggestion], categories: Sequence[Category], *, allows_new: bool
 ) -> tuple[Message, ...]:
+    shown = [_one_line(_shown(number, s)) for number, s in enumerate(suggestions, start=1)]
+    return (
+        Message(role=Speaker.SYSTEM, content=_instructions(allows_new=allows_new)),
+        Message(role=Speaker.USER, content=_user_words(categories, shown)),
+    )
+
+
+def _user_words(categories: Sequence[Category], answers: Sequence[str]) -> str:
     listed = [
         f"{number} = {_line(c.label)}" + (f": {_line(c.definition)}" if c.definition.strip() else "")
         for number, c in enumerate(categories, start=1)
     ]
-    shown = [_one_line(_shown(number, s)) for number, s in enumerate(suggestions, start=1)]
-    user = "\n".join(["Categories:", *listed, "", "Answers:", *shown])
-    return (
-        Message(role=Speaker.SYSTEM, content=_instructions(allows_new=allows_new)),
-        Message(role=Speaker.USER, content=user),
-    )
+    return "\n".join(["Categories:", *listed, "", "Answers:", *answers])
 
 
 def _line(text: str) -> str:

@@ -113,6 +113,13 @@ def people_words(record: Record) -> str:
 
 def _summary(record: Record) -> Section:
     warned = [_no_people(m) for m in record["models"]]
+    whose = [("the people", record), *((m["model"], m) for m in record["models"])]
+    warned += [
+        f"{counted(n, 'suggestion')} of {whole(r['suggestions'])} of {name} {'has' if n == 1 else 'have'} no final "
+        "code yet: these shares can only rise by them, and no interval or score knows of it."
+        for name, r in whose
+        if (n := r["left_out"]["open"] + r["left_out"]["uncoded"])
+    ]
     if record["is_simulated"]:
         warned.append("The people are simulated: nothing here says what people think.")
     return Section(

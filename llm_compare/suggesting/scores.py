@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from llm_compare.alignment.halves import OverSplits, over_splits
+from survey.coding.measures import FEWEST_DRAWN
 
 Floats = NDArray[np.float64]
 Named01 = NDArray[np.float64]
@@ -98,6 +99,8 @@ def _interval(
     found = found[np.isfinite(found)]
     if len(found) < (1 - _MOST_UNDEFINED) * len(drawn):
         return None, None, "not defined in many draws of the respondents"
+    if measure.is_stepped and n < FEWEST_DRAWN:
+        return None, None, f"{n} respondents of one side are too few to draw from"
     if measure.is_stepped:
         low, high = (float(q) for q in np.quantile(found, (0.025, 0.975), method="inverted_cdf"))
         return min(low, value), max(high, value), ""

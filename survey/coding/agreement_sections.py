@@ -128,7 +128,10 @@ def _model(model: ModelAgreement) -> Iterator[Block]:
         )
     )
     yield Table(
-        caption=f"Proposals of {model.model} against the final codes, with 95 % intervals",
+        caption=(
+            f"Proposals of {model.model} against the final codes, with 95 % intervals (Wilson's, as if suggestions "
+            "of one respondent were independent)"
+        ),
         head=("Category", "Final", "Proposed", "Both", "Precision, %", "Recall, %"),
         rows=tuple(
             (

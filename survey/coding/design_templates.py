@@ -39,7 +39,7 @@ def template_for(coding: Coding, *, at_least: int = 1, final: FinalCodes | None 
     if not shown:
         raise CodingError(
             f"no category of study '{coding.study}' was named by {at_least} or more respondents in codes that "
-            "count; code and settle suggestions first, or ask for fewer with at_least"
+            "count; code and settle suggestions first, or ask for categories that fewer named"
         )
     who = "simulated participants" if counts.simulated else "people"
     head = comment_lines(

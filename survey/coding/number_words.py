@@ -106,14 +106,14 @@ def undecided_sentences(left_out: LeftOut) -> Iterator[str]:
 def left_out_sentences(left_out: LeftOut) -> Iterator[str]:
     """Yield a sentence for each reason for which suggestions are in no category."""
     for n, why in (
-        (left_out.open, "coders differ and nobody has settled it: not counted"),
-        (left_out.uncoded, "no coder has dealt with it: not counted"),
+        (left_out.open, "coders differ, and nobody has settled it"),
+        (left_out.uncoded, "no coder has dealt with it"),
         (left_out.no_category, "it fits none of the categories"),
-        (left_out.unusable, "unusable: it names nothing"),
-        (left_out.not_asked, "from somebody who has not gone on from the question: not counted"),
+        (left_out.unusable, "unusable, it names nothing"),
+        (left_out.not_asked, "from somebody who has not gone on from the question"),
     ):
         if n:
-            yield f"Left out, {counted(n, 'suggestion')}: {why}."
+            yield f"Left out and not counted, {counted(n, 'suggestion')}: {why}."
 
 
 def saturation_sentences(saturation: Saturation, *, with_limits: bool = True) -> tuple[str, ...]:

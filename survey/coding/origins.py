@@ -13,6 +13,7 @@ from survey.coding.final import FinalCodes, How, final_codes
 from survey.suggestions import Stance
 
 _MOST_LISTED = 10
+_WHAT = {Stance.SHOULD: "should count", Stance.SHOULD_NOT: "should not count"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,10 @@ class Origins:
         """Respondents asked."""
         return len(self._named.asked)
 
+    def asked_about(self, stance: Stance) -> int:
+        """Return how many were asked one question."""
+        return len(self._named.asked_about(stance))
+
     @property
     def coders(self) -> int:
         """People who coded something."""
@@ -86,7 +91,13 @@ class Origins:
 
     def remarks(self, chosen: Iterable[ChosenAttribute]) -> tuple[str, ...]:
         """Return, in sentences, what a reader of the counts must know. Raises as :meth:`of`."""
-        said: list[str] = []
+        said = [
+            f"nobody was asked what {_WHAT[stance]}: a 0 there says nothing"
+            for stance in Stance
+            if self.asked and not self.asked_about(stance)
+        ]
+        if uncoded := self._named.left_out.uncoded:
+            said.append(f"{counted(uncoded, 'suggestion')} not coded yet and not counted: numbers may rise")
         used: dict[str, str] = {}
         for attribute in chosen:
             name = str(attribute.table.get("name", ""))

@@ -28,6 +28,7 @@ from survey.coding.toml_text import toml_text
 from survey.design import LISTABLE
 from survey.design_file import parse_design
 from survey.errors import BadDesign
+from survey.suggestions import Stance
 
 __all__ = [
     "BadChoices",
@@ -296,15 +297,17 @@ def _head(
         f"The attributes come from what {who} named in study '{coding.study}' version {coding.version}.",
         f"Coding: SHA-256 {coding_sha256}, made by {counted(origins.coders, 'coder')}. Only final codes count: "
         "what was adjudicated, or what all coders of a suggestion agree on.",
-        f"{origins.asked} {who} were asked. Of them, so many said that it should count, and that it should not:",
+        f"{origins.asked} {who} were asked: {origins.asked_about(Stance.SHOULD)} what should count, "
+        f"{origins.asked_about(Stance.SHOULD_NOT)} what should not. Of those asked either, so many named:",
     ]
     for attribute in chosen:
         if attribute.categories:
             origin = origins.of(attribute.categories)
             lines.append(
                 f"- {attribute.table.get('name', '')} (category {', '.join(origin.categories)}): "
-                f"{_share(origin.for_people, origin.asked)} for, {_share(origin.against_people, origin.asked)} "
-                f"against, in {counted(origin.mentions, 'suggestion')}"
+                f"{_share(origin.for_people, origins.asked_about(Stance.SHOULD))} for, "
+                f"{_share(origin.against_people, origins.asked_about(Stance.SHOULD_NOT))} against, in "
+                f"{counted(origin.mentions, 'suggestion')}"
             )
     remarks = origins.remarks(chosen)
     return (

@@ -32,9 +32,12 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 def erase_command(slug: str, study_version: str | None, code: str, yes: bool, as_json: bool) -> None:
     """Delete everything a participant said, in every wave, and everything that leads to the person, for good.
 
+    Somebody asked elsewhere, whose suggestions were imported, is erased by the name that they were imported under.
+
     \b
     Example:
       equipoise survey erase kidney-8 --participant p-7KQ2M9XA
+      equipoise survey erase kidney-attributes --participant "7 (workshop.csv)"
     """
     if not yes:
         click.confirm(
@@ -54,6 +57,12 @@ def erase_command(slug: str, study_version: str | None, code: str, yes: bool, as
             "statements": erased.statements,
         }
         click.echo(json.dumps({"participant": code, "erased": record}, indent=2))
+        return
+    if not erased.waves:
+        click.echo(
+            f"{code}: erased ({counted(erased.suggestions, 'suggestion')}, imported). Backups, earlier exports and "
+            "the imported file still hold the data; that file would bring them back"
+        )
         return
     named = f", {counted(erased.suggestions, 'suggestion')}" if erased.suggestions else ""
     click.echo(

@@ -289,7 +289,8 @@ def _waves(session: Session, study: StudyRow, *, simulated: bool) -> list[_Wave]
 
 
 def _events(session: Session, study: StudyRow) -> list[EventRow]:
-    whats = (*STUDY_EVENTS, "study added", "design replaced", "participant erased", "kept ids deleted")
+    erased = ("participant erased", "imported respondent erased")
+    whats = (*STUDY_EVENTS, "study added", "design replaced", *erased, "kept ids deleted")
     return list(
         session.scalars(
             select(EventRow)

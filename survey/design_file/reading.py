@@ -109,9 +109,7 @@ def read_design_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise BadDesign([f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8"], str(path)) from None
     except OSError as error:
-        raise BadDesign(
-            [f"{path}: {error.strerror or error}; name an existing design file"], str(path)
-        ) from None
+        raise BadDesign([f"{path}: {error.strerror or error}; name an existing file"], str(path)) from None
 
 
 def example_design(name: str) -> StudyDesign:

@@ -40,8 +40,10 @@ _STANCES = {stance.value: stance for stance in Stance}
 def coding_of(session: Session, study: StudyRow, *, include_simulated: bool) -> Coding:
     """Read everything about the suggestions of one study.
 
-    Asked is who finished an open question, or named something there and left: whoever did neither may not have
-    read it. Somebody who prefers not to say something has stated nothing there. Erased people and what was taken
+    Asked is who went on from an open question, with something named or with nothing. Whoever has not gone on may
+    not have read it, or may not be done: what is there already is read and coded, and counts once the person goes
+    on. To count those alone who named something before they left would make every share too high.
+    Somebody who prefers not to say something has stated nothing there. Erased people and what was taken
     back are left out. Where imported respondents are called alike in several sources, or like a participant, the
     source stands behind the name.
     """

@@ -23,6 +23,7 @@ from survey.tables import (
     EventRow,
     FollowUpRow,
     IdentityRow,
+    ImportedRespondentRow,
     ParticipantRow,
     ParticipantState,
     PresentationRow,
@@ -44,6 +45,7 @@ class Erased:
     """What was deleted."""
 
     waves: int
+    """0: it was somebody asked elsewhere, whose suggestions were imported."""
     answers: int
     """To comparisons, problems of choosing one of many, and pages about attributes; those changed later, too."""
     suggestions: int
@@ -57,10 +59,13 @@ def erase(session: Session, study: StudyRow, code: str, *, now: datetime, actor:
     A row per wave stays that says that there was somebody, with nothing of the person in it, so that counts of
     participants and the draws of others stay as they were; exports say how many were erased.
 
+    A respondent whose suggestions were imported is deleted with them, and nothing stays; ``NAME (SOURCE)`` tells
+    apart those who are called alike in several sources. The file they came from would bring them back.
+
     Raises
     ------
     NoSuchParticipant
-        The study has nobody with this code.
+        The study has nobody with this code, or several imported respondents of this name.
     """
     people: Sequence[ParticipantRow] = session.scalars(
         select(ParticipantRow)
@@ -72,6 +77,8 @@ def erase(session: Session, study: StudyRow, code: str, *, now: datetime, actor:
         session.refresh(person, with_for_update={"key_share": True})
     # Somebody else may have erased the same person at the same moment.
     people = [person for person in people if person.code == code]
+    if not people and (imported := _imported(session, study, code)):
+        return _erase_imported(session, study, imported, now=now, actor=actor)
     if not people:
         raise NoSuchParticipant(
             f"study '{study.slug}' version {study.version} has no participant '{code}'; codes stand in the column "
@@ -106,6 +113,45 @@ def erase(session: Session, study: StudyRow, code: str, *, now: datetime, actor:
     leave_no_trace(session)
     log_event(session, study, None, "participant erased", now=now, actor=actor, waves=len(people))
     return Erased(waves=len(people), answers=answers, suggestions=suggestions, statements=statements)
+
+
+def _imported(session: Session, study: StudyRow, name: str) -> ImportedRespondentRow | None:
+    """Return the imported respondent of this name; raises where several sources have one."""
+    rows = session.scalars(
+        select(ImportedRespondentRow)
+        .where(ImportedRespondentRow.study_id == study.id)
+        .order_by(ImportedRespondentRow.source)
+        .with_for_update(key_share=True)
+    ).all()
+    found = [row for row in rows if name in (row.respondent, f"{row.respondent} ({row.source})")]
+    if len(found) > 1:
+        names = ", ".join(f"'{row.respondent} ({row.source})'" for row in found)
+        raise NoSuchParticipant(f"study '{study.slug}': '{name}' may be {names}; write which")
+    return found[0] if found else None
+
+
+def _erase_imported(
+    session: Session, study: StudyRow, row: ImportedRespondentRow, *, now: datetime, actor: str
+) -> Erased:
+    theirs = (
+        SuggestionRow.study_id == study.id,
+        SuggestionRow.source == row.source,
+        SuggestionRow.respondent == row.respondent,
+    )
+    ids = session.scalars(
+        select(SuggestionRow.id).where(*theirs).order_by(SuggestionRow.id).with_for_update()
+    ).all()
+    suggested = select(SuggestionRow.id).where(*theirs)
+    for rows in (
+        delete(CodeRow).where(CodeRow.suggestion_id.in_(suggested)),
+        delete(SuggestionRow).where(*theirs),
+        delete(ImportedRespondentRow).where(ImportedRespondentRow.id == row.id),
+    ):
+        session.execute(rows.execution_options(synchronize_session=False))
+    session.expire_all()
+    leave_no_trace(session)
+    log_event(session, study, None, "imported respondent erased", now=now, actor=actor)
+    return Erased(waves=0, answers=0, suggestions=len(ids), statements=0)
 
 
 def delete_rehearsals(session: Session, study: StudyRow) -> int:

@@ -142,8 +142,8 @@ def import_suggestions(
         Complaint(
             row,
             "respondent",
-            f"'{entry.respondent}' has answered this question in other words already: a repeat answers once. Import "
-            "another run of the model under a source of its own",
+            f"'{entry.respondent}' has answered this question in other words already: a repeat answers once. "
+            "Import another run of the model under a source of its own",
         )
         for row, (key, entry) in enumerate(zip(keys, entries, strict=True), start=1)
         if key in new and (entry.respondent, entry.stance.value) in before

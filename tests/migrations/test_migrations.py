@@ -69,7 +69,10 @@ def test_every_constraint_has_a_name(engine: Engine) -> None:
         named = [*found.get_unique_constraints(table), *found.get_foreign_keys(table)]
         named += found.get_check_constraints(table)
         assert all(constraint["name"] for constraint in named), table
-        if engine.dialect.name == "sqlite" and load_tables().tables[table].dialect_kwargs["sqlite_autoincrement"]:
+        if (
+            engine.dialect.name == "sqlite"
+            and load_tables().tables[table].dialect_kwargs["sqlite_autoincrement"]
+        ):
             continue  # SQLite takes AUTOINCREMENT only on a primary key without a name.
         assert found.get_pk_constraint(table)["name"] == f"pk_{table}"
 

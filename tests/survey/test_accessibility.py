@@ -627,7 +627,11 @@ def coding_places(engine: Engine) -> dict[str, Place]:
             for n, text in enumerate(said * 8)
         ]
         ids = import_suggestions(session, study, entries, source="panel", now=now, actor="test").ids
-        labels = ("Age", "Wealth of the person and of the whole family, as far as it is known", "Bekanntheit" * 6)
+        labels = (
+            "Age",
+            "Wealth of the person and of the whole family, as far as it is known",
+            "Bekanntheit" * 6,
+        )
         names = [
             categories.add_category(session, study, label, definition=label * 3, now=now, actor="test").name
             for label in labels

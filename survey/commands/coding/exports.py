@@ -122,11 +122,16 @@ def counted_categories(number: int) -> str:
 
 
 def _summary(coding: Coding) -> str:
-    coders = {code.coder for code in coding.codes if code.kind is CodeKind.CODER}
+    codes = [code for code in coding.codes if code.kind is CodeKind.CODER]
+    coders = {code.coder for code in codes}
+    settled = {code.suggestion for code in coding.codes if code.kind is CodeKind.ADJUDICATED}
+    proposed = sum(code.kind is CodeKind.MODEL for code in coding.codes)
+    more = f", {counted(len(settled), 'suggestion')} adjudicated" if settled else ""
+    more += f", {counted(proposed, 'proposal')} of models" if proposed else ""
     return (
         f"{counted(len(coding.suggestions), 'suggestion')} of {counted(len(coding.asked), 'respondent')}, "
-        f"{counted_categories(len(coding.categories))}, {counted(len(coding.codes), 'code')} by "
-        f"{counted(len(coders), 'coder')}"
+        f"{counted_categories(len(coding.categories))}, {counted(len(codes), 'code')} by "
+        f"{counted(len(coders), 'coder')}{more}"
     )
 
 

@@ -189,8 +189,8 @@ def _import_lines(
     counts = {"added": done.added, "already_there": done.already_there}
     people = {name for name, (kind, _) in asked.items() if kind is RespondentKind.HUMAN}
     remark = (
-        "everybody in it named something: if others were asked and named nothing, add a line with an empty text for "
-        "each, or every share is too high"
+        "everybody in it named something: if others were asked and named nothing, add a line with an empty text "
+        "for each, or every share is too high"
     )
     return _Done(
         counts={"suggestions": counts, "respondents": {"added": done.respondents_added}},

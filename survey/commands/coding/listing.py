@@ -102,8 +102,8 @@ def list_command(
         return
     for row in found.rows:
         click.echo(listed_line(row))
-    shown = f"page {found.page} of {found.pages}" if found.pages > 1 else "all"
-    click.echo(f"{counted(found.total, 'suggestion')}, {shown}", err=True)
+    shown = f", page {found.page} of {found.pages}" if found.pages > 1 else ""
+    click.echo(f"{counted(found.total, 'suggestion')}{shown}", err=True)
 
 
 def listed_line(row: ListedSuggestion) -> str:

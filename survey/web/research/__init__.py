@@ -3,4 +3,14 @@
 from survey.web.research import accounts, coding, downloads, figures, payment, people, sessions, views
 from survey.web.research.views import blueprint
 
-__all__ = ["accounts", "blueprint", "coding", "downloads", "figures", "payment", "people", "sessions", "views"]
+__all__ = [
+    "accounts",
+    "blueprint",
+    "coding",
+    "downloads",
+    "figures",
+    "payment",
+    "people",
+    "sessions",
+    "views",
+]

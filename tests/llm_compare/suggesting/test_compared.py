@@ -12,7 +12,7 @@ from scipy.stats import kendalltau
 
 from llm_compare.errors import NotComparable
 from llm_compare.suggesting.compared import compare_suggestions
-from llm_compare.suggesting.scores import distance_of, overlap_of, tau_b
+from llm_compare.suggesting.scores import Measure, distance_of, drawn_shares, overlap_of, scored, tau_b
 from survey.answers import RespondentKind
 from survey.coding.coding import Asked, Category, Code, CodeKind, Coding, Outcome, Suggestion
 from survey.suggestions import Stance
@@ -217,3 +217,18 @@ def test_overlap_and_distance_of_hand_made_shares():
     assert np.isnan(overlap_of(one, other, 0.9))
     assert distance_of(one, other) == pytest.approx((0 + 0.25 + 0.5) / 3)
     assert np.isnan(distance_of(one[:0], other[:0]))
+
+
+@pytest.mark.parametrize(("repeats", "has_interval"), [(5, False), (20, True)])
+def test_of_few_repeats_a_score_of_few_values_has_no_interval(repeats, has_interval):
+    # Of five repeats the draws' quantiles hold the truth two times in three.
+    rng = np.random.default_rng(1)
+    people, model = (rng.random((n, 8)) < 0.3 for n in (60, repeats))
+    sides = [side.astype(float) for side in (people, model)]
+    drawn = list(zip(*(drawn_shares(side, 50, rng) for side in sides), strict=True))
+    measure = Measure(of=lambda a, b: overlap_of(a, b, 0.1), why_not="", is_stepped=True)
+
+    found = scored(measure, *sides, drawn, [])
+
+    assert (found.low is not None) is has_interval
+    assert ("too few" in found.reason) is not has_interval

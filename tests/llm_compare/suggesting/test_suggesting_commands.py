@@ -7,9 +7,12 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import inspect, select
 
 from llm_compare.cli import group
 from llm_compare.errors import BadReplies, CannotAsk, NotComparable, UnknownModel
+from llm_compare.replies.store import open_store
+from llm_compare.replies.tables import ModelReplyRow
 from llm_compare.suggesting.compared_file import read_compared
 from llm_compare.suggesting.page import one_sided, render
 from llm_compare.suggesting.proposals_file import read_proposal_document
@@ -274,6 +277,24 @@ def test_the_people_themselves_are_never_sent(propose, provider, serve):
     assert "they live on" in sent
     assert "Springfield" not in sent
     assert '"p1"' not in sent
+
+
+def test_what_people_wrote_is_sent_and_not_kept_with_the_reply(propose, provider, serve):
+    """Erasing somebody from the survey would not reach it."""
+    provider.otherwise = serve(content='{"1": [1]}')
+    assert propose("--api-base", provider.url, "--batch", "2", model="openai/any").exit_code == 0
+    assert "they live on" in json.dumps(provider.received)
+    with open_store() as sessions, sessions() as session:
+        rows = session.scalars(select(ModelReplyRow)).all()
+        kept = json.dumps(
+            [[getattr(row, c.key) for c in inspect(row).mapper.column_attrs] for row in rows], default=str
+        )
+    assert len(rows) == len(provider.received)
+    assert "Age" in kept
+    assert f"suggestion 1 of coding {coding_sha256(CODING)}" in kept
+    words = {word for s in CODING.suggestions for word in (s.text, s.direction, s.why) if word}
+    of_categories = {word for c in CODING.categories for word in (c.name, c.label)}
+    assert not [word for word in words - of_categories if word in kept]
 
 
 def test_what_people_wrote_leaves_this_network_only_if_somebody_agrees(propose, monkeypatch):

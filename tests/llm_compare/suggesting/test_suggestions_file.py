@@ -152,10 +152,11 @@ probability = 1
 
 
 @pytest.fixture
-def stated(tmp_path):
-    path = tmp_path / "list.toml"
-    path.write_text(LIST, encoding="utf-8")
-    return f"scripted/list:{path}"
+def stated(tmp_path, monkeypatch):
+    """A script by the same name in every folder: its draws follow the name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.toml").write_text(LIST, encoding="utf-8")
+    return "scripted/list:list.toml"
 
 
 @pytest.mark.parametrize("form", Form)

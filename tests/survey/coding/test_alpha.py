@@ -59,7 +59,9 @@ def slow_masi(a, b) -> Fraction:
 
 
 @pytest.mark.parametrize(
-    ("distance", "published"), [(nominal, 0.743), (ordinal, 0.815), (interval, 0.849)], ids=str
+    ("distance", "published"),
+    [(nominal, 0.743), (ordinal, 0.815), (interval, 0.849)],
+    ids=lambda value: getattr(value, "__name__", value),
 )
 def test_the_published_example_comes_out(distance, published):
     found = alpha_of(UNITS, distance)

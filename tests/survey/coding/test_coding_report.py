@@ -228,7 +228,8 @@ def test_simulated_participants_and_models_are_called_what_they_are(coded, askin
     page = render(results)
 
     assert results.simulated
-    assert results.models.of("age").for_people == 1
+    assert [(own.model, own.counts.of("age").for_people) for own in results.models] == [("x", 1)]
+    assert "1 repeat asked" in page
     assert "1 simulated participant asked" in page
     assert "What models name" in page
     assert "Shares of 1 simulated participant who" in counts_plot(results.counts)

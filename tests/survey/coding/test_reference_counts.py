@@ -214,7 +214,7 @@ def test_the_results_hold_the_same_numbers_and_how_they_were_made(coding):
     assert results.groups == (group_counts(coding, "gender", options=("woman", "man")),)
     assert results.saturation == tuple(saturation_of(coding, stance=stance) for stance in (None, S, N))
     assert (results.final.agreed, results.final.open, results.final.uncoded) == ({1: 32}, 1, 1)
-    assert (results.draws, results.seed, results.coding_sha256, results.models) == (20, 3, "cd" * 32, None)
+    assert (results.draws, results.seed, results.coding_sha256, results.models) == (20, 3, "cd" * 32, ())
 
 
 def test_models_and_simulated_participants_are_counted_apart(coded, asking):

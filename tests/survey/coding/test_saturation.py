@@ -219,3 +219,52 @@ def test_more_people_name_more_and_every_further_one_fewer_new(sets, m):
     assert np.all(np.diff(steps) <= 1e-9)
     assert further(n, once, unseen, m) <= further(n, once, unseen, m + 1) + 1e-12
     assert further(n, once, unseen, 10**6) == pytest.approx(unseen)
+
+
+def test_of_one_person_or_a_single_odd_category_nothing_is_said_of_further_ones(coded, asking):
+    one = saturation_of(people(coded, [{"age", "luck", "job"}]))
+    # Chao2 is 0 here whatever the truth; of five people that is no reason to stop.
+    odd = saturation_of(people(coded, [{"age"}, {"age"}, {"age", "luck"}, {"age"}, {"age"}]))
+
+    for found, why in ((one, "one person alone"), (odd, "too little to estimate from")):
+        said = " ".join(saturation_sentences(found))
+        assert (found.new_of_next, found.new_of_next_ten, found.more_people) == (None, None, None)
+        assert found.extrapolated == ()
+        assert found.expected[-1].new_of_next is None
+        assert why in said
+        assert "reason to stop" not in said
+    assert one.expected[0].low is None
+
+
+def test_a_band_without_width_is_no_interval(coded):
+    found = saturation_of(people(coded, [{"age", "luck"}] * 12))
+
+    assert {(p.low, p.high) for p in found.expected} == {(None, None)}
+
+
+@pytest.mark.parametrize(("n", "words"), [(5, "5 asked are too few to tell"), (12, "a reason to stop")])
+def test_few_people_are_no_reason_to_stop(coded, n, words):
+    said = " ".join(saturation_sentences(saturation_of(people(coded, [{"age", "luck"}] * n))))
+
+    assert words in said
+    assert ("a reason to stop" in said) is (n == 12)
+    assert ("About 100 %" in said) is (n == 12)
+
+
+@pytest.mark.parametrize("how", [{}, {"ann": "-"}, {"ann": "age", "ben": "luck"}])
+def test_suggestions_without_a_category_are_no_reason_to_stop(coded, how):
+    said = [(f"p{i}", S, {"ann": c}) for i in range(12) for c in ("age", "luck")]
+    words = " ".join(saturation_sentences(saturation_of(coded([*said, ("p1", S, how)]))))
+
+    assert "1 suggestion without a category may hold others" in words
+    assert "a reason to stop" not in words
+
+
+def test_what_is_left_out_of_a_curve_is_of_its_question(coded):
+    coding = coded([("p1", S, {"ann": "age"}), ("p1", Stance.SHOULD_NOT, {}), ("p2", S, {"ann": "!"})])
+
+    both, should, should_not = (saturation_of(coding, stance=s).left_out for s in (None, *Stance))
+
+    assert (both.uncoded, both.unusable) == (1, 1)
+    assert (should.uncoded, should.unusable) == (0, 1)
+    assert (should_not.uncoded, should_not.unusable) == (1, 0)

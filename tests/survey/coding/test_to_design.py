@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,7 @@ def test_remarks_name_merged_retired_unmentioned_shared_and_added_ones():
     ]
 
     assert remarks_on(CODING, chosen) == (
+        "1 suggestion not coded yet and not counted: numbers may rise",
         "category 'years' was merged into 'age', which is counted for 'age'",
         "'age': coders differ on 1 more suggestion, not settled and not counted",
         "category 'wealth' of 'wealth' is retired; what has it counts until coded anew",
@@ -360,7 +362,7 @@ def test_choices_that_are_no_toml_or_hold_nothing_are_refused(tmp_path: Path):
     with pytest.raises(BadChoices) as caught:
         read_choices(path)
     assert {p.key for p in caught.value.problems} >= {"study", "attributes"}
-    with pytest.raises(BadDesign, match="name an existing design file"):
+    with pytest.raises(BadDesign, match="name an existing file"):
         read_choices(tmp_path / "none.toml")
 
 
@@ -516,3 +518,15 @@ def test_any_words_reach_the_design_as_they_were_written(label: str, introductio
 @settings(max_examples=150, deadline=None)
 def test_toml_is_read_back_as_it_was(document: dict[str, Any]):
     assert tomllib.loads(toml_text(document, comment=["any\nthing \x00"])) == document
+
+
+def test_of_a_question_that_nobody_was_asked_a_zero_is_said_to_say_nothing():
+    one_sided = replace(
+        CODING, asked=tuple(replace(a, stances=a.stances & {Stance.SHOULD}) for a in CODING.asked)
+    )
+    chosen = [ChosenAttribute(categories=("age",), table={"name": "age"})]
+
+    assert (
+        remarks_on(one_sided, chosen)[0] == "nobody was asked what should not count: a 0 there says nothing"
+    )
+    assert not any("nobody was asked" in remark for remark in remarks_on(CODING, chosen))

@@ -228,7 +228,9 @@ def test_every_page_opens_for_those_it_is_for_and_for_nobody_else(
         assert people["olga"].get(f"/research/studies/9/suggestions{path}").status_code == 404, path
 
 
-@pytest.mark.parametrize(("path", "fields", "may"), CHANGES, ids=lambda value: str(value)[:24])
+@pytest.mark.parametrize(
+    ("path", "fields", "may"), CHANGES, ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_every_change_is_refused_to_those_it_is_not_for(
     people: Mapping[str, FlaskClient],
     client: FlaskClient,
@@ -248,6 +250,11 @@ def test_every_change_is_refused_to_those_it_is_not_for(
     without_token = people["olga"].post(BASE + path, data=fields)
     assert without_token.status_code == 400
     assert coded.counts() == before
+
+
+def test_the_bundle_with_everybodys_codes_is_not_for_coders(people: Mapping[str, FlaskClient]) -> None:
+    bundle = "/research/studies/1/bundle.zip"
+    assert [people[name].get(bundle).status_code for name in ("olga", "vera", "cora")] == [200, 200, 403]
 
 
 def test_looking_changes_nothing(people: Mapping[str, FlaskClient], coded: Coded) -> None:
@@ -361,7 +368,8 @@ def test_several_are_coded_at_once(researcher: FlaskClient, coded: Coded) -> Non
     assert [coded.words(id_) for id_ in coded.ids[:3]] == [{"age"}, {"age", "faith"}, {"faith"}]
     post(researcher, "/codes", id=[second], to="age", do="remove")
     assert coded.words(coded.ids[1]) == {"faith"}
-    post(researcher, "/codes?search=religion", which="found", found="2", do="unusable")
+    found = {"which": "found", "found": "2", "shown": [str(coded.ids[1]), str(coded.ids[5])]}
+    post(researcher, "/codes?search=religion", **found, do="unusable")
     assert [coded.words(id_) for id_ in (coded.ids[1], coded.ids[5])] == [{"unusable"}, {"unusable"}]
 
 
@@ -371,13 +379,49 @@ def test_coding_several_twice_is_harmless_and_said(researcher: FlaskClient, code
     before = coded.counts()
     post(researcher, "/codes", **fields)
     assert coded.counts() == before
-    assert "the others were so already" in researcher.get(BASE).text
+    assert "Nothing to change: it was coded “Age” already." in words_of(researcher.get(BASE))
+    post(researcher, "/codes", **{**fields, "id": [str(id_) for id_ in coded.ids[:3]]})
+    assert "2 of 3 are coded “Age” now; the others were so already." in words_of(researcher.get(BASE))
+
+
+def test_what_was_ticked_is_kept_where_the_category_was_forgotten(
+    researcher: FlaskClient, coded: Coded
+) -> None:
+    ticked = [str(id_) for id_ in coded.ids[1:3]]
+    page = post(researcher, "/codes", id=ticked, label="AGE", do="add")
+    assert page.status_code == 400
+    assert re.findall(r'name="id" value="(\d+)" checked', page.text) == ticked
+    assert 'name="label" value="AGE"' in page.text
+    assert "has the label &#39;Age&#39; already; choose another. Nothing was coded." in page.text
+
+
+def test_work_that_the_page_does_not_show_is_replaced_only_when_that_is_meant(
+    researcher: FlaskClient, coded: Coded
+) -> None:
+    coded.code(coded.ids[0], "operator", "age")
+    coded.code(coded.ids[0], "anna", "religion")
+    fields = {"which": "found", "found": "6", "shown": [str(id_) for id_ in coded.ids[1:]], "do": "unusable"}
+    page = post(researcher, "/codes", **fields)
+    assert page.status_code == 400
+    assert "You have coded 1 of these 6 already" in page.text
+    assert coded.words(coded.ids[0]) == {"age"}
+    assert coded.words(coded.ids[1]) == set()
+    sure = re.search(r'name="sure" value="([^"]+)"', page.text)
+    assert sure
+    # All that were found are on this page, so that is what the page offers.
+    assert re.search(r'name="which" value="page" checked', page.text)
+    # It was said of the one, not of the other.
+    assert post(researcher, "/codes", **{**fields, "do": "no_category"}, sure=sure[1]).status_code == 400
+    assert post(researcher, "/codes", **fields, sure=sure[1]).status_code == 303
+    assert [coded.words(id_) for id_ in coded.ids] == [{"unusable"}] * 6
+    assert coded.words(coded.ids[0], "anna") == {"religion"}
 
 
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
         ({"to": "age", "do": "add"}, "Nothing was ticked"),
+        ({"do": "unusable"}, "Nothing was ticked"),
         ({"id": "1", "do": "add"}, "Choose a category"),
         ({"id": "1", "to": "age", "label": "Both", "do": "add"}, "not both"),
         ({"id": "1", "label": "Gone", "do": "remove"}, "cannot be taken away"),
@@ -391,8 +435,10 @@ def test_a_bulk_change_that_cannot_be_says_why_and_does_nothing(
     researcher: FlaskClient, coded: Coded, fields: dict[str, str], says: str
 ) -> None:
     before = coded.counts()
-    assert post(researcher, "/codes", **fields).status_code == 303
-    assert says.lower() in researcher.get(BASE).text.lower()
+    page = post(researcher, "/codes", **fields)
+    if page.status_code == 303:
+        page = researcher.get(BASE)
+    assert says.lower() in page.text.lower()
     assert coded.counts() == before
 
 
@@ -524,6 +570,24 @@ def test_a_search_is_coded_through_without_leaving_it(researcher: FlaskClient, c
     assert page.request.args["search"] == "religion"
 
 
+def test_what_is_to_be_coded_again_is_coded_through_alone(researcher: FlaskClient, coded: Coded) -> None:
+    for id_ in (coded.ids[2], coded.ids[4]):
+        coded.code(id_, "operator", "age")
+    post(researcher, "/categories/age/split", labels="Young\nOld")
+    page = researcher.get(f"{BASE}?state=to_code_again").text
+    way = re.search(r'href="([^"]+/next[^"]*)"', page)
+    assert way
+    page = researcher.get(html.unescape(way[1]), follow_redirects=True)
+    assert page.request.path == f"{BASE}/{coded.ids[2]}"
+    assert "2 left for you to code again." in words_of(page)
+    page = post(researcher, f"/{coded.ids[2]}?state=to_code_again", quick="you", do="save")
+    assert page.headers["Location"].startswith(f"{BASE}/{coded.ids[4]}?")
+    post(researcher, f"/{coded.ids[4]}?state=to_code_again", quick="old", do="save")
+    assert "4 of 6 left for you to code" in words_of(researcher.get(f"{BASE}/next", follow_redirects=True)), (
+        "and the others are left"
+    )
+
+
 def test_a_suggestion_that_was_taken_back_is_no_page(researcher: FlaskClient, coded: Coded) -> None:
     with writing(coded.engine) as session:
         session.get_one(SuggestionRow, coded.ids[0]).removed_at = coded.now
@@ -583,7 +647,7 @@ def test_a_category_is_retired_and_restored(researcher: FlaskClient, coded: Code
     post(researcher, "/categories/age/retire")
     assert coded.category("age").retired
     assert 'value="age"' not in researcher.get(f"{BASE}/{coded.ids[0]}").text
-    assert post(researcher, "/codes", id=str(coded.ids[0]), to="age", do="add").status_code == 303
+    assert post(researcher, "/codes", id=str(coded.ids[0]), to="age", do="add").status_code == 400
     assert coded.words(coded.ids[0]) == set()
     post(researcher, "/categories/age/restore")
     assert not coded.category("age").retired
@@ -674,9 +738,32 @@ def test_disagreements_are_settled_one_by_one_and_opened_again(
     post(researcher, f"/{disputed.ids[1]}/open")
     assert settled(disputed)[1] == set()
     assert "1 suggestion to settle" in words_of(researcher.get(f"{BASE}/adjudication"))
-    assert post(researcher, first, do="save").status_code == 400
+    without = post(researcher, first, do="save")
+    assert without.status_code == 400
+    assert "Choose a category, or say that none holds it or that it is unusable." in without.text
     assert post(researcher, "/99999/settle", do="unusable").status_code == 404
     assert settled(disputed)[0] == {"age", "dependents"}
+
+
+def test_nothing_can_be_settled_with_a_category_that_was_split(
+    researcher: FlaskClient, disputed: Coded
+) -> None:
+    post(researcher, "/categories/dependents/split", labels="Children\nParents")
+    said = words_of(researcher.get(f"{BASE}/adjudication"))
+    assert "Coder A Age As Coder A said" in said
+    assert "Coder B Age Dependents to code again" in said
+    assert "As Coder B said" not in said
+
+
+def test_a_page_without_disagreements_says_why_there_are_none(researcher: FlaskClient, coded: Coded) -> None:
+    says = []
+    for coder in ("", "anna", "ben"):
+        if coder:
+            coded.code(coded.ids[0], coder, "age")
+        says.append(words_of(researcher.get(f"{BASE}/adjudication")).split("Nothing to settle: ")[1])
+    assert says[0].startswith("nobody has coded anything yet.")
+    assert says[1].startswith("only one person has coded so far.")
+    assert says[2].startswith("coders agree on everything that several of them coded.")
 
 
 def test_all_that_is_open_is_settled_as_one_coder_said_once_and_only_when_meant(
@@ -846,7 +933,7 @@ def test_of_many_states_that_are_looked_at_meanwhile_the_last_alone_is_worked_ou
 def test_figures_that_cannot_be_kept_are_in_the_log(
     app: Flask, settings: Settings, start: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    (settings.state_dir / "coding").write_text("no folder")
+    (settings.state_dir / "coding").symlink_to(settings.state_dir / "unplugged")
     use_clock(app, lambda: start)
     with app.app_context():
         found = figures_of(1, "test", "one", lambda: {"a": "b"}, wait=30)
@@ -855,7 +942,7 @@ def test_figures_that_cannot_be_kept_are_in_the_log(
 
 
 def test_erasing_somebody_deletes_what_was_counted_with_them(
-    app: Flask, researcher: FlaskClient, disputed: Coded, settings: Settings, send: Send
+    app: Flask, researcher: FlaskClient, disputed: Coded, settings: Settings, visit: Callable[..., Any]
 ) -> None:
     worked_out(researcher, "/results")
     kept = settings.state_dir / "coding" / "1-people.json"
@@ -865,7 +952,7 @@ def test_erasing_somebody_deletes_what_was_counted_with_them(
     with writing(disputed.engine) as session:
         study = session.get_one(StudyRow, 1)
         studies.open_study(session, study, now=disputed.now, actor="test")
-    visitor = Visitor(app, send, "kidney-attributes").agrees()
+    visitor = visit(app, "kidney-attributes").agrees()
     visitor.opens(f"/p/{visitor.token}/stop").sends("/stop", wish="erase")
     assert "deleted" in visitor.text
     assert (kept.exists(), other.exists()) == (False, True)

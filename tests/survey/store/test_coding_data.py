@@ -8,12 +8,13 @@ import pytest
 
 from survey.answers import RespondentKind
 from survey.coding.coding import CodeKind, Coding, Outcome
+from survey.coding.counts import counts_of
 from survey.db import reading, writing
 from survey.questionnaire import PREFER_NOT_TO_SAY
 from survey.store import categories, codes, participants, studies, suggesting
 from survey.store.attribute_answers import SentPage
 from survey.store.attribute_pages import open_attribute_page
-from survey.store.coding_data import coding_of
+from survey.store.coding_data import coding_of, coding_of_whom
 from survey.store.suggesting import SentEntry
 from survey.store.suggestion_imports import ImportedRespondent, ImportedSuggestion, import_suggestions
 from survey.suggestions import Entry, Stance
@@ -103,12 +104,42 @@ def test_who_was_asked_what_they_said_and_in_which_order_they_answered(taking) -
     assert [s.text for s in everybody.suggestions if s.respondent == code[simulated]] == ["Simulated", "Race"]
 
 
-def test_whoever_named_something_and_left_was_asked(taking) -> None:
+def test_who_has_not_gone_on_was_not_asked_yet_whatever_was_named(taking) -> None:
+    # Whoever left without a word is not counted, so whoever left after a word cannot be: shares would be too high.
     taking.open(ATTRIBUTES)
-    token = begin(taking)
-    name(taking, token, "Age")
-    (one,) = coding(taking).asked
-    assert (one.stances, one.order) == ({SHOULD}, 1)
+    named, silent = begin(taking), begin(taking)
+    name(taking, named, "Age")
+    found = coding(taking)
+    assert [s.text for s in found.suggestions] == ["Age"]
+    assert found.asked == ()
+    counts = counts_of(found)
+    assert (counts.asked, counts.suggestions, counts.left_out.not_asked) == (0, 1, 1)
+    for token in (named, silent):
+        go_on(taking, token)
+    assert [(one.stances, one.order) for one in sorted(coding(taking).asked, key=lambda one: one.order)] == [
+        ({SHOULD}, 1),
+        ({SHOULD}, 2),
+    ]
+
+
+def test_simulated_participants_stand_instead_of_people_and_beside_models(taking) -> None:
+    taking.open(ATTRIBUTES)
+    take_part(taking, ["Age"], [])
+    take_part(taking, ["Simulated"], [], simulated=True)
+    unfinished = begin(taking, simulated=True)
+    name(taking, unfinished, "Half")
+    model = [ImportedSuggestion(respondent="gpt#1", kind=RespondentKind.MODEL, stance=SHOULD, text="Luck")]
+    do(taking, import_suggestions, model, source="gpt")
+    with reading(taking.engine) as session:
+        study = studies.find_study(session, "attributes")
+        both = [coding_of_whom(session, study, simulated=simulated) for simulated in (False, True)]
+    assert [[s.text for s in found.suggestions] for found in both] == [
+        ["Age", "Luck"],
+        ["Simulated", "Half", "Luck"],
+    ]
+    assert [sum(a.simulated for a in found.asked) for found in both] == [0, 1]
+    assert [len(found.asked) for found in both] == [2, 2]
+    assert counts_of(both[1]).left_out.not_asked == 1
 
 
 def test_what_was_taken_back_goes_with_its_codes_and_the_erased_go_altogether(taking) -> None:

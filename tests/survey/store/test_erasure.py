@@ -229,6 +229,28 @@ def test_the_number_of_an_erased_suggestion_is_never_given_again(taking, asking_
         taking.erase("asking", taking.person(token).code)
 
 
+def test_who_was_imported_is_erased_by_name_and_source_and_nobody_else(taking, asking_design: str) -> None:
+    taking.open(asking_design)
+    code(taking, "asking")
+    other = ImportedSuggestion(
+        respondent="row 7", kind=RespondentKind.HUMAN, stance=Stance.SHOULD, text="the other one's"
+    )
+    with writing(taking.engine) as session:
+        study = studies.find_study(session, "asking")
+        import_suggestions(session, study, [other], source="main.csv", now=taking.now, actor="test")
+    with pytest.raises(NoSuchParticipant, match=r"'row 7 \(main.csv\)', 'row 7 \(pilot.csv\)'; write which"):
+        taking.erase("asking", "row 7")
+    erased = taking.erase("asking", "row 7 (pilot.csv)")
+    assert (erased.waves, erased.suggestions) == (0, 1)
+    left = about_attributes(taking)
+    assert (left["suggestion"], left["imported_respondent"], left["code"]) == (1, 1, 0)
+    with reading(taking.engine) as session:
+        assert session.scalars(select(SuggestionRow.text)).all() == ["the other one's"]
+    assert taking.erase("asking", "row 7").suggestions == 1
+    with pytest.raises(NoSuchParticipant, match="no participant 'row 7'"):
+        taking.erase("asking", "row 7")
+
+
 def test_a_rehearsal_of_suggestions_can_be_deleted_and_leaves_people_alone(
     taking, asking_design: str
 ) -> None:

@@ -11,6 +11,8 @@ from sqlalchemy import func, select
 
 from survey.answers import RespondentKind
 from survey.coding.coding import Category, Code, CodeKind, Outcome
+from survey.coding.counts import counts_of
+from survey.coding.repeats import model_of
 from survey.db import reading, writing
 from survey.store import categories, studies
 from survey.store.coding_data import coding_of
@@ -119,12 +121,49 @@ def test_a_later_import_may_bring_the_other_question(coders) -> None:
 
 
 def test_respondents_of_two_sources_who_are_called_alike_stay_two(coders) -> None:
-    coders.do(import_suggestions, [entry("r1"), entry("r2")], source="a.csv", asked=[asked("r1", order=7)])
-    coders.do(import_suggestions, [entry("r1")], source="b.csv", asked=[asked("r1", order=1)])
+    coders.do(
+        import_suggestions,
+        [entry("r1"), entry("r2")],
+        source="a.csv",
+        asked=[asked("r1", Stance.SHOULD, order=7)],
+    )
+    coders.do(import_suggestions, [entry("r1")], source="b.csv", asked=[asked("r1", Stance.SHOULD, order=1)])
     coding = coders.see(coding_of, include_simulated=False)
     assert [one.respondent for one in coding.asked] == ["r1 (a.csv)", "r1 (b.csv)", "r2"]
     assert [s.respondent for s in coding.suggestions] == ["r1 (a.csv)", "r2", "r1 (b.csv)"]
     assert {one.order for one in coding.asked} == {0}, "places of two sources do not compare"
+
+
+def test_repeats_of_one_model_from_two_sources_stay_repeats_of_it(coders) -> None:
+    for source in ("a.jsonl", "b.jsonl"):
+        coders.do(import_suggestions, [entry("gpt#1", kind=MODEL)], source=source)
+    names = [one.respondent for one in coders.see(coding_of, include_simulated=False).asked]
+    assert names == ["gpt (a.jsonl)#1", "gpt (b.jsonl)#1"]
+    assert [model_of(name) for name in names] == ["gpt (a.jsonl)", "gpt (b.jsonl)"]
+
+
+def test_a_repeat_that_has_answered_is_not_joined_with_another_run(coders) -> None:
+    coders.do(import_suggestions, [entry("gpt#1", "Age", kind=MODEL)], source="gpt")
+    with pytest.raises(BadImport, match="'gpt#1' has answered this question in other words already"):
+        coders.do(import_suggestions, [entry("gpt#1", "Wealth", kind=MODEL)], source="gpt")
+    coders.do(
+        import_suggestions, [entry("gpt#1", "Race", kind=MODEL, stance=Stance.SHOULD_NOT)], source="gpt"
+    )
+    coders.do(import_suggestions, [entry("gpt#1", "Wealth", kind=MODEL)], source="gpt, again")
+    assert count(coders, SuggestionRow) == 3
+
+
+def test_what_was_named_beside_the_questions_gone_on_from_makes_nobody_asked(coders) -> None:
+    coders.do(
+        import_suggestions,
+        [entry("r1"), entry("r1", "Race", stance=Stance.SHOULD_NOT), entry("r2")],
+        source="a",
+        asked=[asked("r1", Stance.SHOULD), asked("r2")],
+    )
+    coding = coders.see(coding_of, include_simulated=False)
+    assert [(one.respondent, one.stances) for one in coding.asked] == [("r1", {Stance.SHOULD})]
+    counts = counts_of(coding)
+    assert (counts.asked_for, counts.asked_against, counts.left_out.not_asked) == (1, 0, 2)
 
 
 def test_a_respondent_stays_simulated_in_later_imports(coders) -> None:

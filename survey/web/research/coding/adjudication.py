@@ -43,6 +43,8 @@ class Opinion:
     outcome: str
     labels: Sequence[str]
     names: Sequence[str]
+    again: bool
+    """Whether a category among them is retired, so that it cannot be settled with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +70,17 @@ def adjudicate(study_id: int, suggestion_id: int) -> Response | tuple[str, int]:
     do = request.form.get("do", "")
     if do not in ("save", Outcome.NO_CATEGORY.value, Outcome.UNUSABLE.value):
         abort(400)
+    names = request.form.getlist("category") if do == "save" else []
     try:
+        if do == "save" and not names:
+            raise CodingConflict("choose a category, or say that none holds it or that it is unusable")
         with writing(the_engine()) as session:
             study = study_or_404(session, study_id)
             codes.adjudicate(
                 session,
                 study,
                 suggestion_id,
-                categories=request.form.getlist("category") if do == "save" else (),
+                categories=names,
                 outcome=None if do == "save" else Outcome(do),
                 now=now(),
                 actor=current_actor(),
@@ -158,6 +163,7 @@ def _opinions(said: Mapping[str, Said], *, named: bool) -> list[Opinion]:
             outcome=one.outcome,
             labels=one.labels,
             names=one.names,
+            again=one.again,
         )
         for place, (coder, one) in enumerate(said.items())
     ]

@@ -78,7 +78,16 @@ def in_words(event: EventRow) -> str:
             f"{name.replace('_', ' ')}: {_told(value)}" for name, value in sorted(detail.items())
         )
         return f"{what} ({more})" if more else what
-    return make.sentence.format_map({name: _told(value) for name, value in detail.items()})
+    told = {name: _told(value) for name, value in detail.items()}
+    if what == "suggestions coded":
+        # Nearly always only one of the two was done.
+        done = [
+            f"{verb} {told[name]}"
+            for name, verb in (("added", "added"), ("removed", "took away"))
+            if detail[name]
+        ]
+        told["done"] = ", ".join(done) or "changed nothing"
+    return make.sentence.format_map(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +120,7 @@ _SENTENCES: Mapping[str, _Sentence] = {
         "before",
     ),
     "suggestions coded": _sentence(
-        "coded as {coder}: added {added}, took away {removed}, on suggestions {suggestions}",
+        "coded as {coder}: {done}, on suggestions {suggestions}",
         "suggestions",
         "coder",
         "added",

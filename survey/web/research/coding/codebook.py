@@ -56,10 +56,8 @@ def take_codebook(study_id: int) -> BaseResponse | tuple[str, int]:
             done = import_categories(session, study, categories, now=now(), actor=current_actor())
     except CodingError as error:
         return refused_codebook(study_id, str(error).splitlines()), 400
-    flash(
-        f"Of {len(categories)} categories {done.added} are added and {done.reworded} have the file's words now; "
-        f"{done.already_there} were here just so."
-    )
+    told = {"added": done.added, "reworded": done.reworded, "already here": done.already_there}
+    flash(f"Categories: {', '.join(f'{n:,} {what}' for what, n in told.items() if n) or 'none'}.")
     return redirect(url_for(".categories", study_id=study_id), code=303)
 
 

@@ -20,7 +20,7 @@ from survey.store import categories as category_store
 from survey.store import codes, studies
 from survey.store.categories import LONGEST_LABEL, CodingConflict, NoSuchCategory, index_of
 from survey.store.codes import NoSuchSuggestion
-from survey.store.suggestion_list import PAGE_SIZE, ListedSuggestion
+from survey.store.suggestion_list import PAGE_SIZE, CodingState, ListedSuggestion
 from survey.store.suggestion_list import group_alike as keep_groups
 from survey.suggestions import Stance, folded
 from survey.tables import StudyRow, SuggestionRow
@@ -117,7 +117,21 @@ def suggestions(study_id: int) -> str:
     return _list_page(study_id, asked_for())
 
 
-def _list_page(study_id: int, asked: AskedFor) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What was sent to code several and is not stored, to be shown again: ticks are work."""
+
+    which: str = "ticked"
+    ids: frozenset[int] = frozenset()
+    groups: frozenset[int] = frozenset()
+    to: str = ""
+    label: str = ""
+    sure: str = ""
+    """Sent again, it says that what the complaint warns of is meant."""
+    complaint: str = ""
+
+
+def _list_page(study_id: int, asked: AskedFor, sent: Sent = Sent()) -> str:
     with reading(the_engine()) as session:
         study = study_or_404(session, study_id)
         found = page_of(session, study, asked)
@@ -138,6 +152,7 @@ def _list_page(study_id: int, asked: AskedFor) -> str:
             grouped=any_suggestion(session, study, SuggestionRow.alike.is_not(None)),
             thresholds=_THRESHOLDS,
             longest_label=LONGEST_LABEL,
+            sent=sent,
         )
 
 
@@ -152,36 +167,68 @@ class _Found:
 # --- coding several at once ----------------------------------------------------------------------------
 
 
+class _NotSure(CodingConflict):
+    """Much of a coder's work would be replaced; ``sure`` says what is to be sent if that is meant."""
+
+    def __init__(self, message: str, sure: str) -> None:
+        super().__init__(message)
+        self.sure = sure
+
+
 @blueprint.post("/studies/<int:study_id>/suggestions/codes")
 @coders_only
-def code_several(study_id: int) -> Response:
+def code_several(study_id: int) -> Response | tuple[str, int]:
     """Add a category to, or take it from, the chosen suggestions, or say that no category holds them."""
     asked = asked_for()
     do = request.form.get("do", "")
     if do not in ("add", "remove", Outcome.NO_CATEGORY.value, Outcome.UNUSABLE.value):
         abort(400)
-    back = redirect(url_for(".suggestions", study_id=study_id, **asked.query()), code=303)
     try:
         with writing(the_engine()) as session:
             study = study_or_404(session, study_id)
             ids = _chosen(session, study, asked)
-            if not ids:
-                flash("Nothing was ticked, so nothing was coded.")
-                return back
+            if do in (Outcome.NO_CATEGORY.value, Outcome.UNUSABLE.value):
+                _ask_whether_meant(session, study, asked, ids, do)
             flash(_code(session, study, ids, do))
     except (NoSuchCategory, NoSuchSuggestion):
         flash("What you chose is no longer there. Nothing was coded: look at the list again.")
     except CodingConflict as error:
-        flash(f"{sentence(error)} Nothing was coded.")
-    return back
+        sent = Sent(
+            which=request.form.get("which", "ticked"),
+            ids=frozenset(_numbers("id")),
+            groups=frozenset(_numbers("group")),
+            to=request.form.get("to", ""),
+            label=request.form.get("label", ""),
+            sure=error.sure if isinstance(error, _NotSure) else "",
+            complaint=f"{sentence(error)} Nothing was coded.",
+        )
+        return _list_page(study_id, asked, sent), 400
+    return redirect(url_for(".suggestions", study_id=study_id, **asked.query()), code=303)
+
+
+def _ask_whether_meant(
+    session: Session, study: StudyRow, asked: AskedFor, ids: Sequence[int], do: str
+) -> None:
+    """Raise :class:`_NotSure` where what the coder said of suggestions on other pages would be replaced."""
+    coded = set(ids_of(session, study, asked.but(state=""), state=CodingState.CODED, coder=this_coder()))
+    replaced = coded & (set(ids) - set(_numbers("shown")))
+    sure = f"{do} {len(replaced)}"
+    if replaced and request.form.get("sure") != sure:
+        raise _NotSure(
+            f"you have coded {len(replaced)} of these {len(ids)} already and do not see them on this page; "
+            f"“{do.replace('_', ' ')}” would take the place of what you said. Press it again if you mean it",
+            sure,
+        )
 
 
 def _code(session: Session, study: StudyRow, ids: Sequence[int], do: str) -> str:
     """Code the suggestions, and say what was done."""
+    if not ids:
+        raise CodingConflict("nothing was ticked")
     who: dict[str, Any] = {"coder": this_coder(), "now": now(), "actor": current_actor()}
     if do in (Outcome.NO_CATEGORY.value, Outcome.UNUSABLE.value):
         n = codes.code_several(session, study, ids, outcome=Outcome(do), **who)
-        return f"{_so_many(n, len(ids))} “{do.replace('_', ' ')}”."
+        return _so_many(n, len(ids), do.replace("_", " "))
     label, name = request.form.get("label", "").strip(), request.form.get("to", "")
     if label and name:
         raise CodingConflict("choose a category or write a new one, not both")
@@ -196,13 +243,15 @@ def _code(session: Session, study: StudyRow, ids: Sequence[int], do: str) -> str
         n = codes.code_several(session, study, ids, remove=[name], **who)
         return f"“{label}” is taken from {n} of {len(ids)}; the others did not have it."
     n = codes.code_several(session, study, ids, add=[name], **who)
-    return f"{_so_many(n, len(ids))} “{label}”."
+    return _so_many(n, len(ids), label)
 
 
-def _so_many(n: int, of: int) -> str:
+def _so_many(n: int, of: int, word: str) -> str:
     if n == of:
-        return f"{n} {'is' if n == 1 else 'are'} coded"
-    return f"{n} of {of} {'is' if n == 1 else 'are'} coded (the others were so already)"
+        return f"{n} {'is' if n == 1 else 'are'} coded “{word}”."
+    if n == 0:
+        return f"Nothing to change: {'it was' if of == 1 else f'all {of} were'} coded “{word}” already."
+    return f"{n} of {of} are coded “{word}” now; the others were so already."
 
 
 def _chosen(session: Session, study: StudyRow, asked: AskedFor) -> list[int]:

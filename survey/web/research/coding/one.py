@@ -118,9 +118,11 @@ def _save(
 
 
 def _left(session: Session, study: StudyRow, asked: AskedFor) -> list[int]:
-    """Return the ids of what is left to code of those searched for, whatever state was searched for."""
+    """Return the ids of what is left to code of those searched for: alone what is to be coded again, if that was
+    searched for."""
     me, found = this_coder(), set()
-    for state in (CodingState.TO_CODE, CodingState.TO_CODE_AGAIN):
+    only_again = asked.state == CodingState.TO_CODE_AGAIN.value
+    for state in (CodingState.TO_CODE_AGAIN, *(() if only_again else (CodingState.TO_CODE,))):
         found.update(ids_of(session, study, asked.but(state="", page=1), state=state, coder=me))
     return sorted(found)
 
@@ -158,6 +160,8 @@ def _code_page(study_id: int, suggestion_id: int, asked: AskedFor, given: Given 
             row=row,
             was=_row(session, study, was, me) if was else None,
             left=len(_left(session, study, asked)),
+            only_again=asked.state == CodingState.TO_CODE_AGAIN.value,
+            is_searched=asked.but(state="").is_narrowed,
             all_in=len(everything),
             before=max((id_ for id_ in everything if id_ < suggestion_id), default=None),
             after=min((id_ for id_ in everything if id_ > suggestion_id), default=None),

@@ -239,7 +239,7 @@ def _changed(path, old, new):
         (lambda f: _changed(f / "manifest.json", '"arm": "with-coin"', '"arm": "else"'), "no arm 'else'"),
         (lambda f: _changed(f / "manifest.json", '"sides": "both",', ""), "sides is missing"),
         (lambda f: _changed(f / "design.toml", "minimum = 25", "minimum = 20"), "was changed after the sets"),
-        (lambda f: (f / "design.toml").unlink(), "name an existing design file"),
+        (lambda f: (f / "design.toml").unlink(), "name an existing file"),
         (
             lambda f: _changed(f / "manifest.json", '"name": "all-0016-1"', '"name": "../../all-0016-1"'),
             "sets.name: is '../../all-0016-1'",
