@@ -53,6 +53,16 @@ class Erased:
     statements: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedDeleted:
+    """What was deleted of what had been imported."""
+
+    respondents: int
+    suggestions: int
+    codes: int
+    """Given to those suggestions; those that had been ended are among them."""
+
+
 def erase(session: Session, study: StudyRow, code: str, *, now: datetime, actor: str = "") -> Erased:
     """Delete a participant's answers, suggestions, statements, events and recruitment id in all waves.
 
@@ -133,25 +143,39 @@ def _imported(session: Session, study: StudyRow, name: str) -> ImportedResponden
 def _erase_imported(
     session: Session, study: StudyRow, row: ImportedRespondentRow, *, now: datetime, actor: str
 ) -> Erased:
-    theirs = (
-        SuggestionRow.study_id == study.id,
-        SuggestionRow.source == row.source,
-        SuggestionRow.respondent == row.respondent,
-    )
+    deleted = delete_imported(session, study, row.source, row.respondent)
+    leave_no_trace(session)
+    log_event(session, study, None, "imported respondent erased", now=now, actor=actor)
+    return Erased(waves=0, answers=0, suggestions=deleted.suggestions, statements=0)
+
+
+def delete_imported(
+    session: Session, study: StudyRow, source: str, respondent: str | None = None
+) -> ImportedDeleted:
+    """Delete what one respondent of a source said, or everybody there, with their codes."""
+    said = [SuggestionRow.study_id == study.id, SuggestionRow.source == source]
+    asked = [ImportedRespondentRow.study_id == study.id, ImportedRespondentRow.source == source]
+    if respondent is not None:
+        said.append(SuggestionRow.respondent == respondent)
+        asked.append(ImportedRespondentRow.respondent == respondent)
+    # Locked first, so that whoever codes one of them meanwhile waits, and then finds it gone.
     ids = session.scalars(
-        select(SuggestionRow.id).where(*theirs).order_by(SuggestionRow.id).with_for_update()
+        select(SuggestionRow.id).where(*said).order_by(SuggestionRow.id).with_for_update()
     ).all()
-    suggested = select(SuggestionRow.id).where(*theirs)
+    those = CodeRow.suggestion_id.in_(select(SuggestionRow.id).where(*said))
+    removed = ImportedDeleted(
+        respondents=session.scalars(select(func.count(ImportedRespondentRow.id)).where(*asked)).one(),
+        suggestions=len(ids),
+        codes=session.scalars(select(func.count(CodeRow.id)).where(those)).one(),
+    )
     for rows in (
-        delete(CodeRow).where(CodeRow.suggestion_id.in_(suggested)),
-        delete(SuggestionRow).where(*theirs),
-        delete(ImportedRespondentRow).where(ImportedRespondentRow.id == row.id),
+        delete(CodeRow).where(those),
+        delete(SuggestionRow).where(*said),
+        delete(ImportedRespondentRow).where(*asked),
     ):
         session.execute(rows.execution_options(synchronize_session=False))
     session.expire_all()
-    leave_no_trace(session)
-    log_event(session, study, None, "imported respondent erased", now=now, actor=actor)
-    return Erased(waves=0, answers=0, suggestions=len(ids), statements=0)
+    return removed
 
 
 def delete_rehearsals(session: Session, study: StudyRow) -> int:

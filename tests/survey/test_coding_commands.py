@@ -632,6 +632,8 @@ def test_an_import_is_all_or_nothing_and_says_what_is_wrong_where(
         ("export", ["--codebook", "--codes", "--out", "x.csv"], "give one"),
         ("import", ["none.csv"], "none.csv: No such file"),
         ("import-proposals", ["coding.csv"], "coding.csv: No such file"),
+        ("remove-import", ["--source", "none.csv"], "no import from 'none.csv'; there are 'workshop.csv'"),
+        ("remove-import", ["--source", "workshop.csv"], "to delete those, too, add --with-codes"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_way_out(
@@ -642,6 +644,21 @@ def test_what_cannot_be_is_refused_with_the_way_out(
 
     assert said in refused(command, *arguments)
     assert everything_stored() == before
+
+
+def test_an_import_that_was_wrong_is_removed_and_the_file_comes_in_anew(coded: Run):
+    _, said, _ = coded("remove-import", "--source", "workshop.csv", "--with-codes", "--json")
+    removed = json.loads(said)
+    assert (removed["respondents"], removed["suggestions"]) == (6, 11)
+    left = everything_stored()
+    assert (left["suggestion"], left["imported_respondent"], left["code"]) == (0, 0, 0)
+    assert left["category"] == 3
+    assert "import removed" in coded("audit")[1]
+
+    coded("import", "workshop.csv")
+    assert everything_stored()["suggestion"] == 11
+    _, said, _ = coded("remove-import", "--source", "workshop.csv")
+    assert said == "workshop.csv: removed 11 suggestions of 6 respondents and 0 codes\n"
 
 
 def test_simulated_participants_are_counted_instead_of_people_never_with_them(

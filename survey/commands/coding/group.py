@@ -8,6 +8,7 @@ from survey.commands.coding.categories import categories_command, category_group
 from survey.commands.coding.designs import acceptability_command, choices_command, design_command
 from survey.commands.coding.exports import export_command
 from survey.commands.coding.giving import adjudicate_command, code_command
+from survey.commands.coding.import_removal import remove_import_command
 from survey.commands.coding.imports import import_command, import_proposals_command
 from survey.commands.coding.listing import alike_command, audit_command, list_command
 from survey.commands.coding.measures import agreement_command, results_command, saturation_command
@@ -43,6 +44,7 @@ for _command in (
     export_command,
     import_command,
     import_proposals_command,
+    remove_import_command,
     audit_command,
     rehearse_command,
 ):

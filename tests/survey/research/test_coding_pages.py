@@ -273,6 +273,8 @@ def test_a_coder_sees_nothing_of_what_others_coded(people: Mapping[str, FlaskCli
     for path in ("", "/categories", "/categories/religion", f"/{coded.ids[1]}"):
         page = people["cora"].get(BASE + path)
         assert "carl" not in page.text, path
+        assert "1 of 1" not in words_of(page), path
+    assert "Religion 1 of 1" in words_of(people["vera"].get(BASE))
     listed = people["cora"].get(f"{BASE}?category=religion")
     assert "0 suggestions" in words_of(listed)
     assert "1 suggestion" in words_of(people["olga"].get(f"{BASE}?category=religion"))
@@ -464,6 +466,16 @@ def test_look_alikes_are_grouped_listed_together_and_coded_as_a_group(
     assert [i for i, id_ in enumerate(coded.ids) if coded.words(id_) == {"religion"}] == [1, 5]
     assert researcher.get(f"{BASE}?alike={group[1]}").text.count('class="said-text"') == 2
     assert post(researcher, "/alike", threshold="0").status_code == 400
+
+
+def test_what_was_taken_back_looks_like_nothing(researcher: FlaskClient, coded: Coded) -> None:
+    with writing(coded.engine) as session:
+        session.get_one(SuggestionRow, coded.ids[1]).removed_at = datetime.now(UTC)
+    post(researcher, "/alike", threshold="0.6")
+    assert "0 groups of look-alikes, with 0 of 5 suggestions." in words_of(researcher.get(BASE))
+    with reading(coded.engine) as session:
+        grouped = session.scalars(select(SuggestionRow.id).where(SuggestionRow.alike.is_not(None))).all()
+    assert set(grouped) == {*coded.ids} - {coded.ids[1]}
 
 
 # --- one after the other -------------------------------------------------------------------------------

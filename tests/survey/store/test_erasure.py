@@ -15,6 +15,7 @@ from survey.store import categories, codes, participants, studies, suggesting
 from survey.store.attribute_answers import SentPage, record_page
 from survey.store.attribute_pages import open_attribute_page
 from survey.store.erasure import NoSuchParticipant, delete_rehearsals
+from survey.store.import_removal import ImportIsCoded, NoSuchImport, remove_import
 from survey.store.suggesting import SentEntry
 from survey.store.suggestion_imports import ImportedSuggestion, import_suggestions
 from survey.suggestions import Entry, Stance
@@ -249,6 +250,43 @@ def test_who_was_imported_is_erased_by_name_and_source_and_nobody_else(taking, a
     assert taking.erase("asking", "row 7").suggestions == 1
     with pytest.raises(NoSuchParticipant, match="no participant 'row 7'"):
         taking.erase("asking", "row 7")
+
+
+def test_an_import_that_was_wrong_is_removed_and_can_be_made_anew(taking, asking_design: str) -> None:
+    taking.open(asking_design)
+    code(taking, "asking")
+    token = taking.consented("asking")
+    say(taking, token, "words of a person")
+
+    def do(what, *arguments, **more):
+        with writing(taking.engine) as session:
+            study = studies.find_study(session, "asking")
+            return what(session, study, *arguments, **more, now=taking.now, actor="test")
+
+    other = ImportedSuggestion(
+        respondent="row 7", kind=RespondentKind.HUMAN, stance=Stance.SHOULD, text="the other one's"
+    )
+    do(import_suggestions, [other], source="main.csv")
+    before = about_attributes(taking)
+    with pytest.raises(NoSuchImport, match=r"no import from 'pilto.csv'; there are 'main.csv', 'pilot.csv'"):
+        do(remove_import, "pilto.csv", with_codes=True)
+    with pytest.raises(
+        ImportIsCoded, match=r"'pilot\.csv' in study 'asking': 1 suggestion from it has codes"
+    ):
+        do(remove_import, "pilot.csv", with_codes=False)
+    assert about_attributes(taking) == before
+    removed = do(remove_import, "pilot.csv", with_codes=True)
+    assert (removed.respondents, removed.suggestions, removed.codes) == (1, 1, before["code"])
+    left = about_attributes(taking)
+    assert left == before | {
+        "suggestion": before["suggestion"] - 1,
+        "imported_respondent": 1,
+        "code": 0,
+    }
+    assert do(remove_import, "main.csv", with_codes=False).codes == 0
+    with pytest.raises(NoSuchImport, match="nothing was imported into it"):
+        do(remove_import, "main.csv", with_codes=False)
+    assert do(import_suggestions, [other], source="main.csv").added == 1
 
 
 def test_a_rehearsal_of_suggestions_can_be_deleted_and_leaves_people_alone(

@@ -152,6 +152,13 @@ _SENTENCES: Mapping[str, _Sentence] = {
         "source",
         "already_there",
     ),
+    "import removed": _sentence(
+        "removed the import from {source}: {suggestions} suggestions of {respondents} respondents, {codes} codes",
+        "source",
+        "suggestions",
+        "respondents",
+        "codes",
+    ),
     "categories imported": _sentence(
         "took over a codebook: added {added}; words before: {before}", "added", "before"
     ),
