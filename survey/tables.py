@@ -467,7 +467,7 @@ class SuggestionRow(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
     page_id: Mapped[int | None] = mapped_column(ForeignKey("attribute_page.id"), index=True)
     """The page that it was written on; None: it is imported."""
     key: Mapped[str] = mapped_column(String(64), unique=True)

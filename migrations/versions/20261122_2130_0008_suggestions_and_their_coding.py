@@ -64,7 +64,7 @@ def upgrade() -> None:
     op.create_table(
         "suggestion",
         sa.Column("id", sa.Integer(), primary_key=True),
-        sa.Column("study_id", sa.Integer(), sa.ForeignKey("study.id"), nullable=False, index=True),
+        sa.Column("study_id", sa.Integer(), sa.ForeignKey("study.id"), nullable=False),
         sa.Column("page_id", sa.Integer(), sa.ForeignKey("attribute_page.id"), nullable=True, index=True),
         sa.Column("key", sa.String(64), nullable=False, unique=True),
         sa.Column("respondent", sa.String(100), nullable=False),

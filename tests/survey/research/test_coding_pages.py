@@ -1061,6 +1061,7 @@ def test_chosen_categories_become_a_checked_design_that_is_added_as_a_draft(
         ({"attributes-0-minimum": "twenty"}, "attributes-0-minimum", "is no number"),
         ({"attributes-1-levels": "none"}, "attributes-1-levels", "Line 1"),
         ({"attributes-1-levels": ""}, "attributes-1-levels", "at least two"),
+        ({"attributes-1-levels": "a = One\na = Two"}, "attributes-1-levels", "“a” stands 2 times"),
         ({"attributes-1-levels": "a = One"}, "attributes-1-levels", ""),
         ({"attributes-0-name": "no name!"}, "attributes-0-name", ""),
         ({"attributes-0-label": ""}, "attributes-0-label", ""),

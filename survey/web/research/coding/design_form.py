@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
@@ -164,10 +165,14 @@ def _levels(text: str) -> list[tuple[str, str]]:
 def _level_complaints(text: str) -> list[str]:
     if not text:
         return ["Write at least two levels, one per line: a short name, =, and what respondents read."]
-    return [
+    complaints = [
         f"Line {number}: write a short name, =, and what respondents read, as in “young = 30 years old”."
         for number, line in enumerate(text.split("\n"), start=1)
         if line.strip() and not all(part.strip() for part in line.partition("="))
+    ]
+    names = Counter(name for name, _ in _levels(text) if name)
+    return complaints + [
+        f"“{name}” stands {n} times; give each level a name of its own." for name, n in names.items() if n > 1
     ]
 
 
