@@ -1,22 +1,20 @@
-"""A study's suggestions as coders read them, page by page, with what is said of each; and groups of look-alikes.
+"""A study's suggestions as coders read them, page by page, with what is said of each.
 
 Nothing here tells who made a suggestion. What was taken back, or belonged to somebody who was erased, is not there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from survey.answers import RespondentKind
 from survey.coding.coding import CodeKind, Outcome
 from survey.store.category_index import CategoryIndex, index_of
 from survey.store.code_rows import NoSuchSuggestion
-from survey.store.events import log_event
 from survey.store.suggestion_query import LONGEST_SEARCH, CodingState, Fitting, Order, in_state, ordered
 from survey.suggestions import Stance, folded
 from survey.tables import CodeRow, StudyRow, SuggestionRow
@@ -32,7 +30,6 @@ __all__ = [
     "Order",
     "SuggestionsPage",
     "coding_progress",
-    "group_alike",
     "listed_suggestion",
     "next_suggestion",
     "suggestion_ids",
@@ -273,70 +270,6 @@ def coding_progress(
         select(func.count().label("total"), *columns).select_from(SuggestionRow).where(*everything)
     ).one()
     return CodingProgress(**row._mapping)
-
-
-def group_alike(
-    session: Session,
-    study: StudyRow,
-    groups: Mapping[int, int],
-    *,
-    threshold: float,
-    now: datetime,
-    actor: str,
-) -> int:
-    """Store groups of look-alikes in place of those before; returns how many groups hold more than one suggestion.
-
-    Parameters
-    ----------
-    groups
-        Suggestion id -> number of its group, as ``survey.coding.alike`` computed them. Suggestions that are not
-        named belong to none.
-    threshold
-        From which likeness on two suggestions are alike; for the audit log.
-
-    Raises
-    ------
-    NoSuchSuggestion
-        An id is none of this study's.
-    """
-    # Locked in the order of ids, as by whoever codes: all rows are updated below, in whatever order they lie.
-    there = set(
-        session.scalars(
-            select(SuggestionRow.id)
-            .where(SuggestionRow.study_id == study.id)
-            .order_by(SuggestionRow.id)
-            .with_for_update()
-        )
-    )
-    if missing := sorted(set(groups) - there):
-        raise NoSuchSuggestion(f"study '{study.slug}' has no suggestion {missing[0]}; load the list again")
-    session.execute(
-        update(SuggestionRow)
-        .where(SuggestionRow.study_id == study.id, SuggestionRow.alike.is_not(None))
-        .values(alike=None)
-        .execution_options(synchronize_session=False)
-    )
-    if groups:
-        session.execute(
-            update(SuggestionRow), [{"id": id_, "alike": number} for id_, number in sorted(groups.items())]
-        )
-    sizes: dict[int, int] = {}
-    for number in groups.values():
-        sizes[number] = sizes.get(number, 0) + 1
-    several = sum(size > 1 for size in sizes.values())
-    log_event(
-        session,
-        study,
-        None,
-        "coding: look-alikes grouped",
-        now=now,
-        actor=actor,
-        threshold=threshold,
-        suggestions=len(groups),
-        groups=len(sizes),
-        groups_of_several=several,
-    )
-    return several
 
 
 def _listed(

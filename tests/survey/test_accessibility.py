@@ -23,8 +23,8 @@ from survey.db import make_engine, writing
 from survey.design_file import EXAMPLES
 from survey.serving import served_in_background
 from survey.store import categories, codes, studies
+from survey.store.look_alikes import keep_groups
 from survey.store.suggestion_imports import ImportedSuggestion, import_suggestions
-from survey.store.suggestion_list import group_alike
 from survey.suggestions import Stance
 from survey.tables import StudyRow
 
@@ -642,7 +642,7 @@ def coding_places(engine: Engine) -> dict[str, Place]:
                 codes.code_several(session, study, mine, coder=coder, add=[name], now=now, actor="test")
         codes.propose_codes(session, study, "a-model", {ids[0]: [names[0]]}, now=now, actor="test")
         alike = {id_: n % len(said) + 1 for n, id_ in enumerate(ids)}
-        group_alike(session, study, alike, threshold=0.6, now=now, actor="test")
+        keep_groups(session, study, alike, threshold=0.6, now=now, actor="test")
         base = f"/research/studies/{study.id}/suggestions"
     endings = {
         "list": "",

@@ -9,13 +9,12 @@ from typing import Any
 
 import click
 
-from survey.coding.alike import groups_of
-from survey.coding.coding import CodeKind, Suggestion
+from survey.coding.coding import CodeKind
 from survey.commands.coding.common import one_line, simulated_option, slug_argument, words_for
 from survey.commands.common import ACTOR, changing, counted, json_option, looking, version_option
 from survey.store import studies, suggestion_list
 from survey.store.audit import audit_page
-from survey.store.coding_data import coding_of
+from survey.store.look_alikes import ToGroup, groups_among, keep_groups, suggestions_to_group
 from survey.store.suggestion_list import CodingState, ListedSuggestion, Order
 from survey.suggestions import Stance
 from survey.tables import EventRow
@@ -189,22 +188,14 @@ def alike_command(slug: str, study_version: str | None, threshold: float, show: 
     """
     with looking() as session:
         study = studies.find_study(session, slug, study_version)
-        coding = coding_of(session, study, include_simulated=True)
+        suggestions = suggestions_to_group(session, study)
         version = study.version
-    simulated = {asked.respondent for asked in coding.asked if asked.simulated}
-    groups: dict[int, int] = {}
-    for those in (False, True):
-        own = [s for s in coding.suggestions if (s.respondent in simulated) is those]
-        first = max(groups.values(), default=0)
-        numbers = groups_of([s.text for s in own], threshold=threshold)
-        groups |= {s.id: first + number for s, number in zip(own, numbers, strict=True)}
+    groups = groups_among(suggestions, threshold=threshold)
     with changing() as session:
         study = studies.find_study(session, slug, version)
-        several = suggestion_list.group_alike(
-            session, study, groups, threshold=threshold, now=datetime.now(UTC), actor=ACTOR
-        )
-    members: dict[int, list[Suggestion]] = {}
-    for suggestion in coding.suggestions:
+        several = keep_groups(session, study, groups, threshold=threshold, now=datetime.now(UTC), actor=ACTOR)
+    members: dict[int, list[ToGroup]] = {}
+    for suggestion in suggestions:
         members.setdefault(groups[suggestion.id], []).append(suggestion)
     largest = sorted(members, key=lambda number: (-len(members[number]), number))
     shown = [number for number in largest if len(members[number]) > 1][:show]
@@ -227,7 +218,7 @@ def alike_command(slug: str, study_version: str | None, threshold: float, show: 
         click.echo(f"  group {number}, {len(members[number])} alike: {texts}")
 
 
-def _texts(members: list[Suggestion]) -> list[str]:
+def _texts(members: list[ToGroup]) -> list[str]:
     """Return up to three different texts of a group, the most frequent first."""
     return [text for text, _ in Counter(" ".join(s.text.split()) for s in members).most_common(3)]
 

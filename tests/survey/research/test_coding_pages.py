@@ -28,10 +28,12 @@ from survey.kept_figures import Worked
 from survey.store import accounts, categories, codes, studies
 from survey.store.coding_data import coding_of
 from survey.store.coding_state import coding_state
+from survey.store.look_alikes import groups_among
 from survey.store.suggestion_imports import ImportedRespondent, ImportedSuggestion, import_suggestions
 from survey.suggestions import Stance
 from survey.tables import AccountRole, CodeRow, EventRow, StudyRow, SuggestionRow
 from survey.web.context import use_clock
+from survey.web.research.coding import grouping
 from survey.web.research.coding.design_form import read_form
 from survey.web.research.coding.quick import read_typed
 from survey.web.research.coding.workings import Figures, figures_of, finish_figures
@@ -454,12 +456,14 @@ def test_a_form_that_no_page_sends_is_refused(
 
 
 def test_look_alikes_are_grouped_listed_together_and_coded_as_a_group(
-    researcher: FlaskClient, coded: Coded
+    app: Flask, researcher: FlaskClient, coded: Coded
 ) -> None:
     answer = post(researcher, "/alike", threshold="0.6")
-    assert answer.headers["Location"] == f"{BASE}?order=alike"
-    page = researcher.get(f"{BASE}?order=alike")
+    assert answer.headers["Location"].startswith(f"{BASE}?order=alike")
+    finish_figures(app)
+    page = researcher.get(answer.headers["Location"])
     assert "1 group of look-alikes, with 2 of 6 suggestions." in words_of(page)
+    assert "worked-out-soon" not in page.text
     group = re.search(r'name="group" value="(\d+)"', page.text)
     assert group
     post(researcher, "/codes", group=[group[1]], to="religion", do="add")
@@ -468,10 +472,63 @@ def test_look_alikes_are_grouped_listed_together_and_coded_as_a_group(
     assert post(researcher, "/alike", threshold="0").status_code == 400
 
 
-def test_what_was_taken_back_looks_like_nothing(researcher: FlaskClient, coded: Coded) -> None:
+def test_who_asked_for_groups_waits_for_them_and_nobody_else(
+    app: Flask, researcher: FlaskClient, coded: Coded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on = Event()
+
+    def slowly(*arguments: Any, **more: Any) -> dict[int, int]:
+        assert may_go_on.wait(30)
+        return groups_among(*arguments, **more)
+
+    monkeypatch.setattr(grouping, "groups_among", slowly)
+    place = post(researcher, "/alike", threshold="0.6").headers["Location"]
+    again = post(researcher, "/alike", threshold="0.6").headers["Location"]
+    assert "grouping=" in place
+    assert again == place  # What is under way is waited for, not done twice.
+    assert "Look-alikes are being grouped" in words_of(researcher.get(place))
+    assert "worked-out-soon" not in researcher.get(f"{BASE}?order=alike").text
+    may_go_on.set()
+    finish_figures(app)
+    page = researcher.get(place)
+    assert "worked-out-soon" not in page.text
+    assert "The last time: 1 group of look-alikes, with 2 of 6 suggestions." in words_of(page)
+    assert researcher.get(f"{BASE}?grouping=2000-01-01").status_code == 200
+    assert researcher.get(f"{BASE}?grouping=soon").status_code == 404
+
+
+def test_groups_that_fail_say_so_and_leave_those_before(
+    app: Flask, researcher: FlaskClient, coded: Coded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post(researcher, "/alike", threshold="0.6")
+    finish_figures(app)
+
+    def with_somebody_erased(*arguments: Any, **more: Any) -> dict[int, int]:
+        return groups_among(*arguments, **more) | {9_999: 1}
+
+    monkeypatch.setattr(grouping, "groups_among", with_somebody_erased)
+    post(researcher, "/alike", threshold="0.8")
+    finish_figures(app)
+    page = words_of(researcher.get(BASE))
+    assert "Look-alikes were not grouped. Study 'kidney-attributes' has no suggestion 9999" in page
+    assert "2 alike" in page
+
+
+def test_simulated_suggestions_are_grouped_by_themselves(
+    app: Flask, researcher: FlaskClient, coded: Coded
+) -> None:
+    with writing(coded.engine) as session:
+        session.get_one(SuggestionRow, coded.ids[1]).simulated = True
+    post(researcher, "/alike", threshold="0.6")
+    finish_figures(app)
+    assert "0 groups of look-alikes, with 0 of 6" in words_of(researcher.get(BASE))
+
+
+def test_what_was_taken_back_looks_like_nothing(app: Flask, researcher: FlaskClient, coded: Coded) -> None:
     with writing(coded.engine) as session:
         session.get_one(SuggestionRow, coded.ids[1]).removed_at = datetime.now(UTC)
     post(researcher, "/alike", threshold="0.6")
+    finish_figures(app)
     assert "0 groups of look-alikes, with 0 of 5 suggestions." in words_of(researcher.get(BASE))
     with reading(coded.engine) as session:
         grouped = session.scalars(select(SuggestionRow.id).where(SuggestionRow.alike.is_not(None))).all()
@@ -1104,11 +1161,12 @@ def test_numbers_are_read_as_they_are_written() -> None:
 
 
 def test_the_audit_says_in_words_what_was_done_and_nothing_that_people_wrote(
-    researcher: FlaskClient, disputed: Coded
+    app: Flask, researcher: FlaskClient, disputed: Coded
 ) -> None:
     post(researcher, "/categories/age/words", label="Years", definition="Now")
     post(researcher, f"/{disputed.ids[0]}/settle", category="age", do="save")
     post(researcher, "/alike", threshold="0.6")
+    finish_figures(app)
     said = words_of(researcher.get(f"{BASE}/audit"))
     assert "changed the words of age: from label “Age” to label “Years”, definition “Now”" in said
     assert f"settled suggestion {disputed.ids[0]}: age (before: nothing)" in said

@@ -16,13 +16,13 @@ from survey.db import reading, writing
 from survey.store import categories, codes
 from survey.store.categories import NoSuchCategory
 from survey.store.codes import NoSuchSuggestion
+from survey.store.look_alikes import keep_groups
 from survey.store.suggestion_list import (
     CodingState,
     ListedSuggestion,
     Order,
     SuggestionsPage,
     coding_progress,
-    group_alike,
     listed_suggestion,
     next_suggestion,
     suggestion_ids,
@@ -280,7 +280,7 @@ def test_texts_are_in_order_upper_and_lower_case_alike(coders_sqlite) -> None:
 
 def test_groups_of_look_alikes_stand_together_the_largest_first(coders) -> None:
     coders.suggest("age", "rich", "old", "Age", "richer", "AGE", "none")
-    stored = coders.do(group_alike, {1: 1, 2: 2, 3: 3, 4: 1, 5: 2, 6: 1}, threshold=0.6)
+    stored = coders.do(keep_groups, {1: 1, 2: 2, 3: 3, 4: 1, 5: 2, 6: 1}, threshold=0.6)
     assert stored == 2
     assert ids(coders, order=Order.ALIKE) == [1, 4, 6, 2, 5, 3, 7]
     assert ids(coders, alike=2) == [2, 5]
@@ -295,18 +295,18 @@ def test_groups_of_look_alikes_stand_together_the_largest_first(coders) -> None:
 
 def test_grouping_again_forgets_the_groups_before(coders) -> None:
     coders.suggest("a", "b", "c")
-    coders.do(group_alike, {1: 1, 2: 1, 3: 2}, threshold=0.6)
-    coders.do(group_alike, {2: 1, 3: 1}, threshold=0.4)
+    coders.do(keep_groups, {1: 1, 2: 1, 3: 2}, threshold=0.6)
+    coders.do(keep_groups, {2: 1, 3: 1}, threshold=0.4)
     assert [row.alike for row in page(coders).rows] == [None, 1, 1]
     with pytest.raises(NoSuchSuggestion, match="no suggestion 99"):
-        coders.do(group_alike, {1: 1, 99: 1}, threshold=0.4)
+        coders.do(keep_groups, {1: 1, 99: 1}, threshold=0.4)
     assert [row.alike for row in page(coders).rows] == [None, 1, 1]
 
 
 @pytest.mark.parametrize("order", list(Order))
 def test_the_next_one_to_code_leads_through_everything_once(coders, order: Order) -> None:
     coders.suggest("d", "b", "e", "a", "c")
-    coders.do(group_alike, {1: 1, 2: 2, 3: 1, 4: 2, 5: 2}, threshold=0.6)
+    coders.do(keep_groups, {1: 1, 2: 2, 3: 1, 4: 2, 5: 2}, threshold=0.6)
     coders.category("Age")
     listed = ids(coders, order=order)
     coders.code(listed[1], "age")

@@ -6,9 +6,20 @@ from survey.web.research.coding import (
     categories,
     codebook,
     design,
+    grouping,
     listing,
     one,
     results,
 )
 
-__all__ = ["adjudication", "audit", "categories", "codebook", "design", "listing", "one", "results"]
+__all__ = [
+    "adjudication",
+    "audit",
+    "categories",
+    "codebook",
+    "design",
+    "grouping",
+    "listing",
+    "one",
+    "results",
+]

@@ -268,7 +268,7 @@ def settled_as(row: ListedSuggestion) -> Said | None:
     return said_by(code for code in row.codes if code.kind is CodeKind.ADJUDICATED)
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: Exception | str) -> str:
     """Return what an error says as a sentence."""
     text = str(error)
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"

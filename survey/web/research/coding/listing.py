@@ -1,4 +1,4 @@
-"""The list of suggestions: searched, filtered, paged; several coded at once; look-alikes grouped."""
+"""The list of suggestions: searched, filtered, paged; several coded at once."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import abort, flash, redirect, render_template, request, url_for
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from survey.answers import RespondentKind
-from survey.coding.alike import groups_of
 from survey.coding.coding import Category, Outcome
 from survey.db import reading, writing
 from survey.store import categories as category_store
@@ -21,7 +19,6 @@ from survey.store import codes, studies
 from survey.store.categories import LONGEST_LABEL, CodingConflict, NoSuchCategory, index_of
 from survey.store.codes import NoSuchSuggestion
 from survey.store.suggestion_list import PAGE_SIZE, CodingState, ListedSuggestion
-from survey.store.suggestion_list import group_alike as keep_groups
 from survey.suggestions import Stance, folded
 from survey.tables import StudyRow, SuggestionRow
 from survey.web.access import coders_only, current_actor, researchers_only
@@ -42,11 +39,11 @@ from survey.web.research.coding.common import (
     settled_as,
     this_coder,
 )
+from survey.web.research.coding.grouping import THRESHOLDS, grouping_of
 from survey.web.research.common import study_or_404
 from survey.web.research.views import blueprint
 from survey.web.security import LARGEST_ID
 
-_THRESHOLDS = (("0.8", "nearly the same"), ("0.6", "alike"), ("0.45", "somewhat alike"))
 _MOST_TICKED = 1_000
 
 
@@ -150,7 +147,8 @@ def _list_page(study_id: int, asked: AskedFor, sent: Sent = Sent()) -> str:
             states=list_states(),
             any_simulated=any_simulated(session, study),
             grouped=any_suggestion(session, study, SuggestionRow.alike.is_not(None)),
-            thresholds=_THRESHOLDS,
+            grouping=grouping_of(study.id),
+            thresholds=THRESHOLDS,
             longest_label=LONGEST_LABEL,
             sent=sent,
         )
@@ -278,38 +276,3 @@ def _numbers(name: str) -> list[int]:
     ):
         abort(400)
     return [int(one) for one in given]
-
-
-# --- look-alikes ---------------------------------------------------------------------------------------
-
-
-@blueprint.post("/studies/<int:study_id>/suggestions/alike")
-@coders_only
-def group_alike(study_id: int) -> Response:
-    """Group the suggestions by their letters, and keep the groups."""
-    threshold = request.form.get("threshold", "")
-    if threshold not in dict(_THRESHOLDS):
-        abort(400)
-    with reading(the_engine()) as session:
-        study = study_or_404(session, study_id)
-        rows = session.execute(
-            select(SuggestionRow.id, SuggestionRow.text)
-            .where(SuggestionRow.study_id == study.id, SuggestionRow.removed_at.is_(None))
-            .order_by(SuggestionRow.id)
-        ).all()
-    # Outside of the transaction: it takes a while, and SQLite has one writer.
-    numbers = groups_of([row.text for row in rows], threshold=float(threshold))
-    groups = {row.id: number for row, number in zip(rows, numbers, strict=True)}
-    with writing(the_engine()) as session:
-        study = study_or_404(session, study_id)
-        several = keep_groups(
-            session, study, groups, threshold=float(threshold), now=now(), actor=current_actor()
-        )
-    in_several = sum(size for size in Counter(numbers).values() if size > 1)
-    flash(
-        f"{several} group{'' if several == 1 else 's'} of look-alikes, with {in_several} of "
-        f"{len(rows)} suggestions."
-    )
-    order = "alike" if several else None
-    simulated = "yes" if request.args.get("simulated") == "yes" else None
-    return redirect(url_for(".suggestions", study_id=study_id, order=order, simulated=simulated), code=303)

@@ -37,6 +37,8 @@ class Figures:
     """None: nothing was ever worked out."""
     is_current: bool
     """Whether they are of the coding as it is now; else newer ones are on their way."""
+    begun_at: datetime | None = None
+    """When what is on its way was begun, if that is known here: ``latest.at`` of what it will be."""
 
 
 class _Workshop:
@@ -49,20 +51,20 @@ class _Workshop:
     def __init__(self) -> None:
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="coding-figures")
-        self._under_way: dict[Path, Future[None]] = {}
+        self._under_way: dict[Path, tuple[Future[None], datetime]] = {}
 
-    def begin(self, file: Path, work: Callable[[], None]) -> Future[None]:
-        """Begin ``work``, unless figures for this file are under way; return what is."""
+    def begin(self, file: Path, work: Callable[[], None], at: datetime) -> tuple[Future[None], datetime]:
+        """Begin ``work``, unless figures for this file are under way; return what is, and since when."""
         with self._lock:
-            self._under_way = {key: future for key, future in self._under_way.items() if not future.done()}
+            self._under_way = {file: each for file, each in self._under_way.items() if not each[0].done()}
             if file not in self._under_way:
-                self._under_way[file] = self._pool.submit(work)
+                self._under_way[file] = self._pool.submit(work), at
             return self._under_way[file]
 
     def wait(self) -> None:
         """Return when nothing is under way."""
         with self._lock:
-            under_way = list(self._under_way.values())
+            under_way = [future for future, _ in self._under_way.values()]
         wait_for(under_way)
 
 
@@ -101,13 +103,18 @@ def figures_of(
             # Nobody waits for this thread: the log is where a full disk shows.
             app.extensions["equipoise.log"].error("figures of a coding not kept", exc_info=error)
 
-    future = _workshop(app).begin(file, work_and_keep)
+    future, begun_at = _workshop(app).begin(file, work_and_keep, moment)
     try:
         future.result(timeout=wait)
     except NotYet:
-        return Figures(latest=latest, is_current=False)
+        return Figures(latest=latest, is_current=False, begun_at=begun_at)
     latest = read_figures(file)
     return Figures(latest=latest, is_current=latest is not None and latest.state == state)
+
+
+def last_figures(study_id: int, kind: str) -> Worked | None:
+    """Return the figures that were worked out last, whatever they are of."""
+    return read_figures(figures_file(the_context().settings.state_dir, study_id, kind))
 
 
 def finish_figures(app: Flask) -> None:
