@@ -156,6 +156,8 @@ def rows(engine: Engine, app: Flask, token: str) -> Iterator[tuple[str, Callable
         ("coders differ, last page", {"state": CodingState.DIFFER, "with_codes": True, "page": 10**6}),
         ("in order of texts", {"order": Order.TEXT}),
         ("in order of groups", {"order": Order.ALIKE}),
+        ("shuffled", {"order": Order.SHUFFLED, "coder": "anna"}),
+        ("no category", {"outcome": Outcome.NO_CATEGORY}),
     ):
         yield f"store: {name}", see(suggestions_page, **asked)
     yield "store: progress of a coder", see(coding_progress, coder="anna")
@@ -238,11 +240,15 @@ def pages(app: Flask, token: str) -> Iterator[tuple[str, Callable[[], object]]]:
         "?page=200",
         "?search=the",
         "?category=age",
+        "?category=age&codes=all",
+        "?category=outcome:no_category&codes=all",
         "?state=differ",
+        "?order=shuffled",
         "?state=to_code",
         "?order=alike",
         "/next",
         "/77",
+        "/77?order=alike",
         "/categories",
         "/adjudication",
         "/agreement",
@@ -251,6 +257,8 @@ def pages(app: Flask, token: str) -> Iterator[tuple[str, Callable[[], object]]]:
         "/audit",
     ):
         yield f"page: GET {path or '(list)'}", get(path)
+    six = "&".join(f"category={name}" for name in ("age", "smoking", "wealth", "race", "luck", "pain"))
+    yield "page: GET /design/words of six categories", get(f"/design/words?{six}")
     found = re.search(
         'name="csrf_token" value="([^"]*)"', client.get("/research/studies/1/suggestions/77").text
     )

@@ -357,12 +357,14 @@ class AttributeOrigin:
     """Its name; of several that make one attribute, their names with ``, `` between them."""
     mentions: int
     """Suggestions with this category, or with one of them."""
-    asked: int
-    """People who were asked."""
-    for_people: int
-    """Of them, those who said that it should count."""
-    against_people: int
-    """Those who said that it should not. Somebody may say both of one category."""
+    asked_for: int | None = None
+    """People who were asked what should count; None: nobody was, so that nothing is known of it."""
+    for_people: int | None = None
+    """Of them, those who named it; None where nobody was asked."""
+    asked_against: int | None = None
+    """People who were asked what should not count; None: nobody was."""
+    against_people: int | None = None
+    """Of them, those who named it. Somebody may name one category for both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Figures of a coding that were worked out once, kept in files of the installation until there are newer ones.
 
-They hold counts, intervals and pictures, never what somebody wrote. Whoever is erased stands in such counts, too,
-so that erasing deletes them.
+They hold counts, intervals and pictures, and of what people wrote only directions that at least
+``survey.coding.directions.FEWEST`` people gave in the same words. Whoever is erased stands in such counts, too, so
+that erasing deletes them.
 """
 
 from __future__ import annotations

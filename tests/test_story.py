@@ -171,6 +171,8 @@ def test_what_people_name_becomes_the_design_that_further_people_answer(equipois
     assert origins.keys() == {"age", "waiting", "dependents", "habits"}
     assert origins["age"]["for_people"] == counted["age"]["for_people"]
     assert origins["age"]["mentions"] == counted["age"]["mentions"]
+    assert origins["age"]["asked_for"] == counted["age"]["for_share"]["of"]
+    assert origins["age"]["asked_against"] == counted["age"]["against_share"]["of"]
     digest = json.loads((tmp_path / "coding.json").read_text(encoding="utf-8"))["sha256"]
     assert {origin["coding_sha256"] for origin in origins.values()} == {digest} == {made["coding_sha256"]}
     equipoise("survey check design.toml")

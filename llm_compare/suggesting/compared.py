@@ -25,7 +25,7 @@ from llm_compare.suggesting.scores import (
     tau_b,
 )
 from survey.answers import RespondentKind
-from survey.coding.coding import Coding
+from survey.coding.coding import Coding, Ended
 from survey.coding.counts import LeftOut, Named, named_by
 from survey.coding.final import FinalCodes, final_codes
 from survey.coding.repeats import models_in, only_model
@@ -45,6 +45,8 @@ class CategoryBeside:
     model: Share
     difference: Difference
     """Model minus people."""
+    ended: Ended | None
+    """Whether it was split or retired since, so that what counts here is to be coded again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,11 +190,12 @@ def _stance(
     splits: int,
     seed: int,
 ) -> StanceBeside:
-    labels = {c.name: c.label for c in coding.current}
+    labels, ended = {c.name: c.label for c in coding.current}, coding.ended
     named = [c for c in labels if people.people(c, stance) or model.people(c, stance)]
     of_people, of_model = _matrix(people, stance, named), _matrix(model, stance, named)
     categories = [
-        _category(name, labels[name], of_people[:, i], of_model[:, i]) for i, name in enumerate(named)
+        _category(name, labels[name], of_people[:, i], of_model[:, i], ended.get(name))
+        for i, name in enumerate(named)
     ]
     measures = (
         Measure(of=tau_b, why_not="one of the two names all categories equally often", least=-1.0),
@@ -226,7 +229,7 @@ def _stance(
     )
 
 
-def _category(name: str, label: str, people: Floats, model: Floats) -> CategoryBeside:
+def _category(name: str, label: str, people: Floats, model: Floats, ended: Ended | None) -> CategoryBeside:
     of_people, of_model = share_of(int(people.sum()), len(people)), share_of(int(model.sum()), len(model))
     if of_people is None or of_model is None:
         raise ValueError(f"nobody was asked about {name}")
@@ -236,6 +239,7 @@ def _category(name: str, label: str, people: Floats, model: Floats) -> CategoryB
         people=of_people,
         model=of_model,
         difference=independent_difference(of_model, of_people),
+        ended=ended,
     )
 
 

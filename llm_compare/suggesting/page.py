@@ -91,16 +91,21 @@ def _one_sided_words(beside: Record, least_share: float, question: str) -> Itera
 def one_sided(beside: Record, least_share: float) -> tuple[list[str], list[str]]:
     """Return labels that at least a share of the people name and no repeat of the model; and the reverse."""
     people = [
-        c["label"]
+        category_words(c)
         for c in beside["categories"]
         if c["people"]["value"] >= least_share and not c["model"]["count"]
     ]
     model = [
-        c["label"]
+        category_words(c)
         for c in beside["categories"]
         if c["model"]["value"] >= least_share and not c["people"]["count"]
     ]
     return people, model
+
+
+def category_words(category: Record) -> str:
+    """Return a category's label, and whether it was split or retired: ``Lifestyle (split)``."""
+    return f"{category['label']} ({category['ended']})" if category["ended"] else str(category["label"])
 
 
 def people_words(record: Record) -> str:
@@ -119,6 +124,13 @@ def _summary(record: Record) -> Section:
         "code yet: these shares can only rise by them, and no interval or score knows of it."
         for name, r in whose
         if (n := r["left_out"]["open"] + r["left_out"]["uncoded"])
+    ]
+    warned += [
+        f"{counted(n, 'suggestion')} of {whole(r['suggestions'])} of {name} {'counts' if n == 1 else 'count'} in a "
+        f"category that was split or retired since, until {'it is' if n == 1 else 'they are'} coded again: these "
+        "shares may rise or fall by that, and no interval or score knows of it."
+        for name, r in whose
+        if (n := r["left_out"]["to_code_again"])
     ]
     if record["is_simulated"]:
         warned.append("The people are simulated: nothing here says what people think.")
@@ -192,7 +204,7 @@ def _categories(asked: Mapping[str, Record]) -> list[tuple[str, Record, dict[str
     models: dict[str, dict[str, Record]] = {}
     for name, beside in asked.items():
         for category in beside["categories"]:
-            labels.setdefault(category["category"], category["label"])
+            labels.setdefault(category["category"], category_words(category))
             people.setdefault(category["category"], category["people"])
             models.setdefault(category["category"], {})[name] = category["model"]
     for name, beside in asked.items():
@@ -265,14 +277,15 @@ def _halves(found: Record) -> str:
 def _left_out_section(record: Record) -> Section:
     people = "simulated people" if record["is_simulated"] else "people"
     rows = [(people, record), *((m["model"], m) for m in record["models"])]
-    names = ("open", "uncoded", "no_category", "unusable", "not_asked")
+    names = ("open", "uncoded", "no_category", "unusable", "not_asked", "to_code_again")
     return Section(
-        heading="What is not counted",
+        heading="What is not counted, and what may change",
         blocks=(
             "A suggestion counts in the categories of its final code: what was adjudicated, else what all coders "
-            "agree on. These are in no category.",
+            "agree on. These are in no category; the last ones are in one that was split or retired since, until "
+            "they are coded again.",
             Table(
-                caption="Suggestions without a category",
+                caption="Suggestions without a category, and those to code again",
                 head=(
                     "",
                     "suggestions",
@@ -281,6 +294,7 @@ def _left_out_section(record: Record) -> Section:
                     "no category fits",
                     "unusable",
                     "question not finished",
+                    "to code again",
                 ),
                 rows=tuple(
                     (name, whole(r["suggestions"]), *(whole(r["left_out"][n]) for n in names))

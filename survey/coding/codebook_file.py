@@ -9,6 +9,7 @@ from typing import Any
 
 from survey.coding.coding import Category, Coding, CodingError
 from survey.coding.coding_file import LONGEST_LABEL, category_problems, category_record
+from survey.coding.passed_over import passed_over
 from survey.coding.spreadsheet import Sheet, SheetRow, csv_text, read_sheet, shown, text_column, word_column
 from survey.columns import CellKind, Column
 from survey.design_file.fields import LONGEST_NAME
@@ -40,6 +41,8 @@ CATEGORY_COLUMNS: tuple[Column[Category], ...] = (
     ),
 )
 
+_KNOWN = tuple(column.name for column in CATEGORY_COLUMNS)
+
 
 def codebook_csv(categories: Iterable[Category]) -> str:
     """Return a codebook as a CSV table."""
@@ -70,8 +73,7 @@ def read_codebook_csv(content: bytes, where: str) -> tuple[Category, ...]:
 
 def read_codebook_rows(content: bytes, where: str) -> tuple[tuple[int, Category], ...]:
     """Read as :func:`read_codebook_csv`; return each category with the line that it stands in."""
-    known = [column.name for column in CATEGORY_COLUMNS]
-    sheet = read_sheet(content, where, known, required=("name", "label"))
+    sheet = read_sheet(content, where, _KNOWN, required=("name", "label"))
     categories = []
     for row in sheet.rows:
         categories.append(
@@ -87,6 +89,11 @@ def read_codebook_rows(content: bytes, where: str) -> tuple[tuple[int, Category]
     sheet.raise_complaints()
     _place_problems(sheet, categories)
     return tuple((row.line, category) for row, category in zip(sheet.rows, categories, strict=True))
+
+
+def codebook_remarks(content: bytes, where: str) -> tuple[str, ...]:
+    """Return what to say of columns that :func:`read_codebook_csv` does not read."""
+    return passed_over(content, where, _KNOWN)
 
 
 def read_codebook_json(text: str, where: str) -> tuple[Category, ...]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from survey.answers import RespondentKind
 from survey.coding.coding import Category, Code, CodeKind, CodingError, Outcome
+from survey.coding.passed_over import passed_over
 from survey.coding.spreadsheet import SEPARATOR, Sheet, SheetRow, read_sheet, shown
+from survey.coding.stated_columns import StatedColumns, Statements, stated_columns
+from survey.design import StudyDesign
 from survey.suggestions import LONGEST_WHY, Stance, as_written
 
 LONGEST_RESPONDENT = 100
@@ -34,6 +37,8 @@ class CodeLine:
 
 CODE_NAMES = ("suggestion", "coder", "kind", "outcome", "category", "categories", "at")
 """Columns that a table of codes may have."""
+_TO_READ_BY = ("stance", "text", "direction", "why", "said_before")
+"""Columns by which a coder sees what to code, in a table that Equipoise writes for that."""
 
 
 def read_codes(
@@ -86,6 +91,11 @@ def read_codes(
             lines[key] = replace(before, categories=joined)
     sheet.raise_complaints()
     return tuple(lines.values())
+
+
+def codes_remarks(content: bytes, where: str) -> tuple[str, ...]:
+    """Return what to say of columns that :func:`read_codes` does not read."""
+    return passed_over(content, where, CODE_NAMES, quiet=_TO_READ_BY)
 
 
 def _code_line(
@@ -158,23 +168,38 @@ class SuggestionLine:
     why: str = ""
     direction: str = ""
     language: str = ""
+    stated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the respondent says of himself in this line: question -> names of the options chosen."""
 
 
 SUGGESTION_NAMES = ("respondent", "stance", "text", "why", "direction", "language", "kind", "number")
 """Columns that a table of suggestions collected elsewhere may have."""
 
 
-def read_suggestions_csv(content: bytes, where: str) -> tuple[SuggestionLine, ...]:
+_CALLED_ELSEWHERE = {"reason": "why", "reasons": "why"}
+
+
+def read_suggestions_csv(
+    content: bytes, where: str, design: StudyDesign | None = None
+) -> tuple[SuggestionLine, ...]:
     """Read suggestions collected elsewhere. ``respondent``, ``stance`` and ``text`` are needed.
 
     A row with an empty text says that the respondent was asked and named nothing.
+
+    Parameters
+    ----------
+    design
+        Whose demographics and screener the table may have columns for; None: it has none.
 
     Raises
     ------
     CodingError
         With file, line and column of everything that cannot be used.
     """
-    sheet = read_sheet(content, where, SUGGESTION_NAMES, required=("respondent", "stance", "text"))
+    asked = _stated_columns(design)
+    known = (*SUGGESTION_NAMES, *asked.columns)
+    sheet = read_sheet(content, where, known, required=("respondent", "stance", "text"))
+    statements = Statements(sheet, asked)
     lines = []
     seen: dict[tuple[str, RespondentKind, Stance, str], int] = {}
     for row in sheet.rows:
@@ -185,6 +210,7 @@ def read_suggestions_csv(content: bytes, where: str) -> tuple[SuggestionLine, ..
         why = sheet.text(row, "why", LONGEST_WHY)
         direction = sheet.text(row, "direction", LONGEST_TEXT)
         language = sheet.text(row, "language", LONGEST_LANGUAGE)
+        stated = statements.read(row, respondent)
         if not text and (why or direction):
             sheet.complain(row, "text", "is empty, but there is a reason or a direction; nothing is named")
         if stance is None or kind is None:
@@ -203,10 +229,30 @@ def read_suggestions_csv(content: bytes, where: str) -> tuple[SuggestionLine, ..
                 why=why,
                 direction=direction,
                 language=language,
+                stated=stated,
             )
         )
     sheet.raise_complaints()
     return tuple(lines)
+
+
+def suggestions_remarks(content: bytes, where: str, design: StudyDesign) -> tuple[str, ...]:
+    """Return what to say of columns that :func:`read_suggestions_csv` does not read."""
+    asked = _stated_columns(design)
+    return passed_over(
+        content,
+        where,
+        (*SUGGESTION_NAMES, *asked.names),
+        quiet=asked.columns,
+        also_called=_CALLED_ELSEWHERE,
+        because=dict.fromkeys(asked.without_options, "only questions with options make groups"),
+    )
+
+
+def _stated_columns(design: StudyDesign | None) -> StatedColumns:
+    if design is None:
+        return StatedColumns(columns={}, names=(), without_options=frozenset())
+    return stated_columns(design, SUGGESTION_NAMES)
 
 
 def codes_of(line: CodeLine) -> tuple[Code, ...]:

@@ -42,6 +42,14 @@ class Outcome(StrEnum):
     """It names nothing: empty, abusive, or beside the question."""
 
 
+class Ended(StrEnum):
+    """Why a category is offered to coders no longer. What it still has is to be coded again."""
+
+    SPLIT = "split"
+    RETIRED = "retired"
+    """Given up, with none in its place."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
     """A coded attribute."""
@@ -144,6 +152,16 @@ class Coding:
             seen.add(category.merged_into)
             category = self.category(category.merged_into)
         return category.name
+
+    @property
+    def ended(self) -> Mapping[str, Ended]:
+        """Why, by name, of the categories that stand for themselves and are offered no longer."""
+        split = {category.split_from for category in self.categories}
+        return {
+            category.name: Ended.SPLIT if category.name in split else Ended.RETIRED
+            for category in self.current
+            if category.retired
+        }
 
     @property
     def current(self) -> tuple[Category, ...]:

@@ -8,7 +8,7 @@ from math import ceil, floor
 
 from survey.coding.agreement import Agreement
 from survey.coding.counts import CategoryCount, CategoryCounts
-from survey.coding.number_words import counted, measured, number, percent, respondents
+from survey.coding.number_words import category_words, counted, measured, number, percent, respondents
 from survey.coding.opinions import AttributeOpinion, Opinions
 from survey.coding.saturation import Saturation
 from survey.coding.shares import Share
@@ -83,6 +83,10 @@ def counts_plot(counts: CategoryCounts, *, inline: bool = False, most: int = MOS
         left_out = f"{len(named) - len(rows)} more categories, named by no more, are not drawn"
         axis.append(text((_LEFT + right_end) / 2, y + 14, left_out, "quiet", anchor="middle"))
         y += 22
+    if again := counts.left_out.to_code_again:
+        words = f"not final: {counted(again, 'suggestion')} in a category split or retired since, to be coded again"
+        axis.append(text((_LEFT + right_end) / 2, y + 14, words, "quiet", anchor="middle"))
+        y += 22
     title = (
         f"Shares of {_counted_people(counts)} who named each of {len(rows)} categories among what should "
         "count (right) and what should not (left), with 95 % intervals"
@@ -116,7 +120,8 @@ def _heads(counts: CategoryCounts, x: Scale, right_end: float) -> list[str]:
 
 
 def _count_row(count: CategoryCount, x: Scale, y: float, width: float) -> tuple[str, float]:
-    words, height = _words(count.label, y)
+    label = category_words(count)
+    words, height = _words(label, y)
     middle = y + height / 2
     parts = [words]
     for share, kind, side in ((count.for_share, "for", 1), (count.against_share, "against", -1)):
@@ -132,7 +137,7 @@ def _count_row(count: CategoryCount, x: Scale, y: float, width: float) -> tuple[
         for name, share in (("should count", count.for_share), ("should not", count.against_share))
         if share
     )
-    return _group(f"{count.label}: {said}", parts), height + _ROW
+    return _group(f"{label}: {said}", parts), height + _ROW
 
 
 def _number(share: Share) -> str:
@@ -166,20 +171,22 @@ def agreement_plot(agreement: Agreement, *, inline: bool = False, most: int = MO
     x = Scale(low=low, high=1.0, start=_LEFT, end=_WIDTH - 150)
     parts, y = _agreement_legend(agreement, x)
     top = y
-    shown = [("All categories", agreement.alpha, f"{agreement.by_two} suggestions", "")]
-    shown += [(r.label, r.alpha, f"{r.suggestions} suggestions", r.category) for r in rows]
+    shown = [("All categories", agreement.alpha, counted(agreement.by_two, "suggestion"), "")]
+    shown += [(r.label, r.alpha, counted(r.suggestions, "suggestion"), r.category) for r in rows]
     for label, alpha, detail, category in shown:
         words, height = _words(label, y, quiet=detail)
         middle = y + height / 2
         row = [words]
+        # One above the other: alpha and the kappa of two coders are nearly the same, and would hide each other.
+        above, below = middle - 6, middle + 8
         if alpha.low is not None and alpha.high is not None:
-            row.append(line(x(max(alpha.low, low)), middle, x(alpha.high), middle, "interval", width=2.5))
+            row.append(line(x(max(alpha.low, low)), above, x(alpha.high), above, "interval", width=2.5))
         for i, of_pair in enumerate(kappas):
             kappa = of_pair.get(category)
             if kappa is not None:
-                row.append(mark(x(kappa), middle, i if len(kappas) <= MOST_PAIRS else 0))
+                row.append(mark(x(kappa), below, i if len(kappas) <= MOST_PAIRS else 0))
         if alpha.value is not None:
-            row.append(dot(x(alpha.value), middle))
+            row.append(dot(x(alpha.value), above))
         said = measured(alpha)
         row.append(text(_WIDTH - 2, middle + 5, said, anchor="end", size=SMALL))
         parts.append(_group(f"{label}: alpha {said}", row))

@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from survey.answers import RespondentKind
-from survey.coding.codebook_file import CATEGORY_COLUMNS, read_codebook_csv
+from survey.coding.codebook_file import CATEGORY_COLUMNS, codebook_remarks, read_codebook_csv
 from survey.coding.coded_elsewhere import (
     LONGEST_LANGUAGE,
     LONGEST_RESPONDENT,
     LONGEST_TEXT,
     codes_of,
+    codes_remarks,
     read_codes,
 )
 from survey.coding.coding import Asked, Code, CodeKind, Coding, CodingError, Outcome, Suggestion
 from survey.coding.coding_file import ordered, raise_if_inconsistent
+from survey.coding.passed_over import passed_over
 from survey.coding.spreadsheet import (
     SEPARATOR,
     Sheet,
@@ -129,6 +131,9 @@ ASKED_COLUMNS: tuple[Column[Asked], ...] = (
     ),
 )
 
+_SUGGESTION_NAMES = tuple(column.name for column in SUGGESTION_COLUMNS)
+_ASKED_NAMES = tuple(column.name for column in ASKED_COLUMNS)
+
 
 # --- writing -------------------------------------------------------------------------------------------
 
@@ -190,20 +195,6 @@ class _Table:
         )
 
 
-def coding_sheet(suggestions: Iterable[Suggestion]) -> str:
-    """Return a table for coding by hand: the suggestions with empty cells for categories and outcome.
-
-    ``equipoise survey coding code --from`` reads it once they are filled in.
-    """
-    columns: tuple[Column[Suggestion], ...] = (
-        Column(name="suggestion", kind=CellKind.WHOLE, meaning="its number", cell=lambda s: s.id),
-        *(column for column in SUGGESTION_COLUMNS if column.name in ("stance", "text", "direction", "why")),
-        word_column("categories", f"names of categories, several joined by '{SEPARATOR}'", lambda s: ""),
-        word_column("outcome", "no_category or unusable, where there is no category", lambda s: ""),
-    )
-    return csv_text(columns, suggestions)
-
-
 def _described(column: Column[_Row]) -> str:
     values = "; ".join(f"{value}: {meaning}" for value, meaning in column.values.items())
     return f"{column.meaning} ({values})" if values else column.meaning
@@ -253,9 +244,18 @@ def read_tables(files: Mapping[str, bytes], where: str) -> Coding:
     return coding
 
 
+def tables_remarks(files: Mapping[str, bytes], where: str) -> tuple[str, ...]:
+    """Return what to say of columns that :func:`read_tables` does not read, table by table."""
+    return (
+        *codebook_remarks(files["categories.csv"], f"{where}/categories.csv"),
+        *passed_over(files["suggestions.csv"], f"{where}/suggestions.csv", _SUGGESTION_NAMES),
+        *codes_remarks(files["codes.csv"], f"{where}/codes.csv"),
+        *passed_over(files["asked.csv"], f"{where}/asked.csv", _ASKED_NAMES),
+    )
+
+
 def _suggestions(content: bytes, where: str) -> tuple[Suggestion, ...]:
-    names = [column.name for column in SUGGESTION_COLUMNS]
-    sheet = read_sheet(content, where, names, required=("id", "respondent", "stance", "text"))
+    sheet = read_sheet(content, where, _SUGGESTION_NAMES, required=("id", "respondent", "stance", "text"))
     suggestions = []
     for row in sheet.rows:
         number, stance = sheet.whole(row, "id"), sheet.word(row, "stance", Stance)
@@ -281,8 +281,7 @@ def _suggestions(content: bytes, where: str) -> tuple[Suggestion, ...]:
 
 
 def _asked(content: bytes, where: str) -> tuple[Asked, ...]:
-    names = [column.name for column in ASKED_COLUMNS]
-    sheet = read_sheet(content, where, names, required=("respondent", "stances"))
+    sheet = read_sheet(content, where, _ASKED_NAMES, required=("respondent", "stances"))
     everybody = []
     for row in sheet.rows:
         kind = sheet.word(row, "kind", RespondentKind, RespondentKind.HUMAN)

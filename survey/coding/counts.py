@@ -10,12 +10,13 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from survey.answers import RespondentKind
-from survey.coding.coding import Asked, Coding, Outcome
+from survey.coding.coding import Asked, Coding, Ended, Outcome
 from survey.coding.final import FinalCodes, How, final_codes
 from survey.coding.shares import Difference, Share, paired_difference, share_of
 from survey.suggestions import Stance
 
 _NOT_ASKED = "not_asked"
+_AGAIN = "again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,8 @@ class CategoryCount:
     """Of those asked either question."""
     difference: Difference | None
     """Share for minus share against, among those asked both; None: nobody was."""
+    ended: Ended | None
+    """Why it is offered no longer, so that what counts here is to be coded again; None: it is offered."""
 
     @property
     def either_people(self) -> int:
@@ -51,7 +54,7 @@ class CategoryCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """Suggestions of these respondents that are in no category, and why."""
+    """Suggestions of these respondents that are in no category, and why; and those in one that is no more."""
 
     open: int
     """Coders differ, and nobody has settled it."""
@@ -62,10 +65,12 @@ class LeftOut:
     """Settled: it names nothing."""
     not_asked: int
     """Of respondents who have not gone on from the question's page, or are not among those asked."""
+    to_code_again: int
+    """Not left out: they count in a category that was split or retired since, until they are coded again."""
 
     @property
     def undecided(self) -> int:
-        """Those that have no final code yet: shares may rise by them."""
+        """Those that have no final code yet: shares may rise by them. By those to code again they may fall, too."""
         return self.open + self.uncoded
 
 
@@ -155,6 +160,7 @@ def named_by(
         code = final.of(suggestion.id)
         if code.outcome is not Outcome.CATEGORY:
             left_out[suggestion.stance][code.how.value if code.outcome is None else code.outcome.value] += 1
+        left_out[suggestion.stance][_AGAIN] += code.again
         for category in code.categories:
             people[suggestion.stance][category].add(suggestion.respondent)
             mentions[category, suggestion.stance] += 1
@@ -178,6 +184,7 @@ def _left_out(why: Counter[str]) -> LeftOut:
         no_category=why[Outcome.NO_CATEGORY.value],
         unusable=why[Outcome.UNUSABLE.value],
         not_asked=why[_NOT_ASKED],
+        to_code_again=why[_AGAIN],
     )
 
 
@@ -212,9 +219,9 @@ def counts_of(
 def counts_from(coding: Coding, named: Named) -> CategoryCounts:
     """Count as :func:`counts_of`, from who named what."""
     asked_for, asked_against = (named.asked_about(stance) for stance in Stance)
-    counts = [_count(category.name, category.label, named) for category in coding.current]
-    retired = {category.name for category in coding.current if category.retired}
-    shown = [count for count in counts if count.mentions or count.category not in retired]
+    ended = coding.ended
+    counts = [_count(one.name, one.label, named, ended.get(one.name)) for one in coding.current]
+    shown = [count for count in counts if count.mentions or count.ended is None]
     return CategoryCounts(
         kind=named.kind,
         simulated=named.simulated,
@@ -230,7 +237,7 @@ def counts_from(coding: Coding, named: Named) -> CategoryCounts:
     )
 
 
-def _count(category: str, label: str, named: Named) -> CategoryCount:
+def _count(category: str, label: str, named: Named, ended: Ended | None) -> CategoryCount:
     asked_for, asked_against = (named.asked_about(stance) for stance in Stance)
     for_people, against_people = (named.people(category, stance) for stance in Stance)
     mentions = [named.mentions.get((category, stance), 0) for stance in Stance]
@@ -255,4 +262,5 @@ def _count(category: str, label: str, named: Named) -> CategoryCount:
             only_second=len((against_people - for_people) & twice_asked),
             neither=len(twice_asked - for_people - against_people),
         ),
+        ended=ended,
     )

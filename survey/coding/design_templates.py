@@ -8,7 +8,9 @@ from pydantic import ValidationError
 
 from survey.coding.coding import Coding, CodingError
 from survey.coding.counts import CategoryCount, counts_of
-from survey.coding.final import FinalCodes
+from survey.coding.directions import Directions, DirectionsGiven
+from survey.coding.final import FinalCodes, final_codes
+from survey.coding.number_words import directions_words
 from survey.coding.origins import Origins, counted
 from survey.coding.to_design import USUAL_COMPARISONS
 from survey.coding.toml_text import comment_lines, toml_text
@@ -34,7 +36,9 @@ def template_for(coding: Coding, *, at_least: int = 1, final: FinalCodes | None 
     CodingError
         No category was named by as many.
     """
+    final = final or final_codes(coding)
     counts = counts_of(coding, final)
+    given = DirectionsGiven(coding, final)
     shown = [count for count in counts.categories if count.mentions and count.either_people >= at_least]
     if not shown:
         raise CodingError(
@@ -60,11 +64,11 @@ def template_for(coding: Coding, *, at_least: int = 1, final: FinalCodes | None 
         "comparisons_per_respondent": USUAL_COMPARISONS,
     }
     parts = ["\n".join(head), toml_text({"study": study}).rstrip("\n")]
-    parts += [_block(coding, count, counts.asked) for count in shown]
+    parts += [_block(coding, count, counts.asked, given.of([count.category])) for count in shown]
     return "\n\n".join(parts) + "\n"
 
 
-def _block(coding: Coding, count: CategoryCount, asked: int) -> str:
+def _block(coding: Coding, count: CategoryCount, asked: int, directions: Directions) -> str:
     category = coding.category(count.category)
     said = [
         f"{category.label}: {count.either_people} of {asked} named it in {counted(count.mentions, 'suggestion')}, "
@@ -72,6 +76,13 @@ def _block(coding: Coding, count: CategoryCount, asked: int) -> str:
     ]
     if category.definition:
         said.append(f"Definition for coders: {category.definition}")
+    if directions.people > directions.none:
+        said.append(f"Who should come first because of it: {directions_words(directions)}")
+        if directions.others:
+            said.append(
+                f"Read them before you set favours or favoured: equipoise survey coding list {coding.study} "
+                f"--category {category.name}"
+            )
     # The label is a coder's; what a respondent reads above the row may need other words.
     table = {
         "category": category.name,

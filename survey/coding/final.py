@@ -1,5 +1,7 @@
 """Which codes count: what was adjudicated, else what all coders agree on, else nothing yet.
 
+What was settled or agreed on before its category was split or retired counts there until it is coded, or settled,
+again.
 A model's proposals never count, and nothing here decides between coders.
 """
 
@@ -54,6 +56,9 @@ class FinalCode:
     """None while it is open or uncoded."""
     coders: int
     """How many coders have dealt with it; those who adjudicated are not counted."""
+    again: bool = False
+    """Whether a category that it counts for was split or retired since, so that it is to be coded again: by the
+    coders who agree, or by adjudication where it was adjudicated."""
 
     @property
     def outcome(self) -> Outcome | None:
@@ -110,15 +115,18 @@ def final_codes(coding: Coding) -> FinalCodes:
     words = words_of(coding)
     adjudicated = words.get((CodeKind.ADJUDICATED, ""), {})
     by_coder = [of_coder for (kind, _), of_coder in words.items() if kind is CodeKind.CODER]
+    ended = coding.ended.keys()
     finals = {}
     for suggestion in coding.suggestions:
         said = [of_coder[suggestion.id] for of_coder in by_coder if suggestion.id in of_coder]
         settled = adjudicated.get(suggestion.id)
+        word = settled or (said[0] if len(set(said)) == 1 else None)
         finals[suggestion.id] = FinalCode(
             suggestion=suggestion.id,
             how=_how(settled, said),
-            word=settled or (said[0] if len(set(said)) == 1 else None),
+            word=word,
             coders=len(said),
+            again=word is not None and not word.categories.isdisjoint(ended),
         )
     return FinalCodes(by_suggestion=finals)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from survey.answers import RespondentKind
-from survey.coding.coding import Coding
+from survey.coding.coding import Category, Coding, Ended
 from survey.coding.counts import Named, named_by
 from survey.coding.final import FinalCodes
 from survey.coding.shares import Difference, Share, independent_difference, share_of
@@ -68,6 +68,8 @@ class GroupedCategory:
     stance: Stance
     shares: tuple[Share | None, ...]
     """In the order of the groups; None: nobody of the group was asked."""
+    ended: Ended | None
+    """As in ``CategoryCount``."""
     contrasts: tuple[Contrast, ...]
     """Of two groups their difference; of more, each against all others."""
 
@@ -125,11 +127,12 @@ def group_counts(
     for option in sorted({option for own in chosen.values() for option in own}):
         members[option] = {respondent for respondent, own in chosen.items() if option in own}
     members = {option: own for option, own in members.items() if own}
+    ended = coding.ended
     categories = [
         grouped
         for category in coding.current
         for stance in Stance
-        if (grouped := _grouped(category.name, category.label, stance, named, members))
+        if (grouped := _grouped(category, stance, named, members, ended.get(category.name)))
     ]
     adjusted = holm([contrast.p for grouped in categories for contrast in grouped.contrasts])
     left = iter(adjusted)
@@ -164,9 +167,9 @@ def _group(option: str, own: set[str], named: Named) -> Group:
 
 
 def _grouped(
-    category: str, label: str, stance: Stance, named: Named, members: dict[str, set[str]]
+    category: Category, stance: Stance, named: Named, members: dict[str, set[str]], ended: Ended | None
 ) -> GroupedCategory | None:
-    asked, people = named.asked_about(stance), named.people(category, stance)
+    asked, people = named.asked_about(stance), named.people(category.name, stance)
     everybody = set[str]().union(*members.values()) & asked
     if not people & everybody:
         return None
@@ -176,9 +179,10 @@ def _grouped(
         (one, own), (other, others) = groups.items()
         pairs = [(one, other, own, others)]
     return GroupedCategory(
-        category=category,
-        label=label,
+        category=category.name,
+        label=category.label,
         stance=stance,
+        ended=ended,
         shares=tuple(share_of(len(own & people), len(own)) for own in groups.values()),
         contrasts=tuple(
             contrast

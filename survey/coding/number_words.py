@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from survey.answers import RespondentKind
-from survey.coding.counts import CategoryCounts, LeftOut
+from survey.coding.counts import CategoryCount, CategoryCounts, LeftOut
+from survey.coding.directions import Directions
+from survey.coding.groups import GroupedCategory
 from survey.coding.measures import FEWEST_DRAWN, Measure
 from survey.coding.opinions import Mean
 from survey.coding.saturation import FURTHER, Saturation
@@ -94,6 +96,27 @@ def counts_sentences(counts: CategoryCounts) -> tuple[str, ...]:
     return (*sentences, *left_out_sentences(counts.left_out), *undecided_sentences(counts.left_out))
 
 
+def category_words(of: CategoryCount | GroupedCategory) -> str:
+    """Return a category's label, and whether it was split or retired: ``Lifestyle (split)``."""
+    return f"{of.label} ({of.ended.value})" if of.ended else of.label
+
+
+def directions_words(directions: Directions) -> str:
+    """Return what people would give more priority: ``“young people” (7); 3 gave others; 12 gave none``."""
+    parts = [f"“{said.words}” ({said.people:,})" for said in directions.said]
+    if directions.others:
+        alone = "others" if parts else f"directions that fewer than {directions.fewest} people gave"
+        parts.append(f"{directions.others:,} gave {alone}")
+    return "; ".join([*parts, f"{directions.none:,} gave none" if directions.none else "all gave one"]) + "."
+
+
+def of_those_asked_both(counts: CategoryCounts) -> str:
+    """Return ``of the 13 asked both`` where differences are of others than the shares beside them; else nothing."""
+    if counts.asked_both in (0, max(counts.asked_for, counts.asked_against)):
+        return ""
+    return f"of the {counts.asked_both:,} asked both"
+
+
 def undecided_sentences(left_out: LeftOut) -> Iterator[str]:
     """Yield what to think of shares while suggestions have no final code."""
     if left_out.undecided:
@@ -104,7 +127,8 @@ def undecided_sentences(left_out: LeftOut) -> Iterator[str]:
 
 
 def left_out_sentences(left_out: LeftOut) -> Iterator[str]:
-    """Yield a sentence for each reason for which suggestions are in no category."""
+    """Yield a sentence for each reason for which suggestions are in no category, and one on those in a category
+    that was split or retired."""
     for n, why in (
         (left_out.open, "coders differ, and nobody has settled it"),
         (left_out.uncoded, "no coder has dealt with it"),
@@ -114,6 +138,12 @@ def left_out_sentences(left_out: LeftOut) -> Iterator[str]:
     ):
         if n:
             yield f"Left out and not counted, {counted(n, 'suggestion')}: {why}."
+    if n := left_out.to_code_again:
+        yield (
+            f"Not final, {counted(n, 'suggestion')}: {'it counts' if n == 1 else 'they count'} in a category that "
+            f"was split or retired since, until {'it is' if n == 1 else 'they are'} coded again. Shares may rise "
+            "or fall by that, and their intervals know nothing of it."
+        )
 
 
 def saturation_sentences(saturation: Saturation, *, with_limits: bool = True) -> tuple[str, ...]:
@@ -168,10 +198,14 @@ def _when_to_stop(saturation: Saturation, many: str) -> str:
         words = f"Asking ten more {many} is expected to add less than one new category"
         if (FURTHER - 1) * people < 10:
             return f"{words}, but {people} asked are too few to tell."
-        if left.undecided + left.no_category:
-            n = left.undecided + left.no_category
+        if n := left.undecided + left.no_category:
             return (
                 f"{words}, as far as coded: {counted(n, 'suggestion')} without a category may hold others, so this "
+                "is no reason to stop yet."
+            )
+        if n := left.to_code_again:
+            return (
+                f"{words}, as far as coded: {counted(n, 'suggestion')} to be coded again may hold others, so this "
                 "is no reason to stop yet."
             )
         return f"{words}: a reason to stop."

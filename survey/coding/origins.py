@@ -24,9 +24,12 @@ class Origin:
     """Standing ones, each once."""
     mentions: int
     """Suggestions with at least one of them."""
-    asked: int
-    for_people: int
-    against_people: int
+    asked_for: int | None
+    """People asked what should count; None: nobody was."""
+    for_people: int | None
+    """Of them, those who named one of the categories; None where nobody was asked."""
+    asked_against: int | None
+    against_people: int | None
     open: int
     """Not counted: suggestions on which coders differ, some with one of them, and which nobody has settled."""
 
@@ -80,19 +83,21 @@ class Origins:
             if complaint := self.unknown(name):
                 raise CodingError(complaint)
         standing = tuple(dict.fromkeys(self._standing[name] for name in categories))
+        asked_for, asked_against = (self.asked_about(stance) or None for stance in Stance)
         return Origin(
             categories=standing,
             mentions=self._mentions(frozenset(standing)),
-            asked=self.asked,
-            for_people=self._people(standing, Stance.SHOULD),
-            against_people=self._people(standing, Stance.SHOULD_NOT),
+            asked_for=asked_for,
+            for_people=self._people(standing, Stance.SHOULD) if asked_for else None,
+            asked_against=asked_against,
+            against_people=self._people(standing, Stance.SHOULD_NOT) if asked_against else None,
             open=self._open(frozenset(standing)),
         )
 
     def remarks(self, chosen: Iterable[ChosenAttribute]) -> tuple[str, ...]:
         """Return, in sentences, what a reader of the counts must know. Raises as :meth:`of`."""
         said = [
-            f"nobody was asked what {_WHAT[stance]}: a 0 there says nothing"
+            f"nobody was asked what {_WHAT[stance]}: nothing is known of it"
             for stance in Stance
             if self.asked and not self.asked_about(stance)
         ]

@@ -14,6 +14,8 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     folded: str = ""
     """What a reader opens to see it; empty if it is seen at once."""
+    words: tuple[int, ...] = ()
+    """Columns, counted from 0, whose cells are words and no numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from survey.coding.agreement_sections import agreement_section
 from survey.coding.coding_plots import counts_plot, ratings_plot, saturation_plot
 from survey.coding.counts import CategoryCounts
+from survey.coding.direction_sections import directions_section
 from survey.coding.groups import GroupCounts
 from survey.coding.number_words import (
+    category_words,
     counted,
     counts_sentences,
     differing,
     measured_mean,
     number,
+    of_those_asked_both,
     probability,
     saturation_sentences,
     shared,
@@ -31,14 +34,16 @@ STANCE_WORDS = {Stance.SHOULD: "should count", Stance.SHOULD_NOT: "should not co
 def page_of(results: Results, *, title: str = "") -> Page:
     """Return the page of all results."""
     counts = results.counts
+    # A study of ratings alone asked nobody for attributes: zeros would say that nobody named any.
+    named = results.opinions is None or counts.asked > 0 or results.final.suggestions > 0
     sections = [
-        counts_section(counts),
-        saturation_section(results.saturation),
+        *([counts_section(counts), saturation_section(results.saturation)] if named else []),
         *([groups_section(results.groups)] if results.groups else []),
         *([ratings_section(results.opinions)] if results.opinions else []),
         *([models_section(results.models)] if results.models else []),
-        agreement_section(results),
-        _methods_section(results),
+        *([agreement_section(results)] if named else []),
+        *directions_section(results),
+        *([_methods_section(results)] if named else []),
     ]
     sha = f", coding {results.coding_sha256}" if results.coding_sha256 else ""
     return Page(
@@ -74,12 +79,12 @@ def counts_table(counts: CategoryCounts, *, caption: str = "Respondents who name
             "Suggestions",
             "Should count, %",
             "Should not, %",
-            "Difference, points",
+            f"Difference, points{f', {both}' if (both := of_those_asked_both(counts)) else ''}",
             "Named as both",
         ),
         rows=tuple(
             (
-                count.label,
+                category_words(count),
                 str(count.mentions),
                 shared(count.for_share),
                 shared(count.against_share),
@@ -159,7 +164,7 @@ def _group_blocks(counts: GroupCounts) -> Iterator[Block]:
         caption=f"Shares by {counts.question}, with 95 % intervals",
         head=("Category", "Asked what", *(f"{g.option} ({g.asked})" for g in counts.groups)),
         rows=tuple(
-            (row.label, STANCE_WORDS[row.stance], *(shared(share) for share in row.shares))
+            (category_words(row), STANCE_WORDS[row.stance], *(shared(share) for share in row.shares))
             for row in counts.categories
         ),
     )
@@ -168,7 +173,7 @@ def _group_blocks(counts: GroupCounts) -> Iterator[Block]:
         head=("Category", "Asked what", "Group", "Minus", "Difference", "P", "P, adjusted"),
         rows=tuple(
             (
-                row.label,
+                category_words(row),
                 STANCE_WORDS[row.stance],
                 contrast.first,
                 contrast.second,

@@ -13,7 +13,8 @@ from typing import Any
 
 from survey.coding.agreement import Agreement, agreement_of
 from survey.coding.coding import Coding, Outcome
-from survey.coding.counts import CategoryCounts, counts_of
+from survey.coding.counts import CategoryCounts, counts_from, named_by
+from survey.coding.directions import Directions, DirectionsGiven
 from survey.coding.final import FinalCodes, How, final_codes
 from survey.coding.groups import GroupCounts, group_counts, questions_stated
 from survey.coding.opinions import Opinions
@@ -56,6 +57,9 @@ class Results:
     final: FinalNumbers
     counts: CategoryCounts
     """People's (or simulated participants')."""
+    directions: Mapping[str, Directions]
+    """Category -> whom those who named it would put first because of it, where anybody said so. People's own words,
+    and so only those that ``directions.FEWEST`` of them gave."""
     models: tuple[ModelCounts, ...]
     """Of each model that was asked, over its repeats."""
     groups: tuple[GroupCounts, ...]
@@ -99,7 +103,8 @@ def results_of(
         As ``final.final_codes``.
     """
     final = final_codes(coding)
-    counts = counts_of(coding, final, simulated=simulated)
+    named = named_by(coding, final, simulated=simulated)
+    counts = counts_from(coding, named)
     asked = {stance for a in coding.asked for stance in a.stances}
     stances = [None, *(stance for stance in Stance if stance in asked)] if len(asked) > 1 else [None]
     return Results(
@@ -112,6 +117,7 @@ def results_of(
         simulated=counts.simulated,
         final=_numbers(final),
         counts=counts,
+        directions=_directions(counts, DirectionsGiven(coding, final, named=named)),
         models=counts_of_models(coding, final),
         groups=tuple(
             group_counts(
@@ -125,6 +131,11 @@ def results_of(
         agreement=agreement_of(coding, final, draws=draws, seed=seed),
         opinions=opinions,
     )
+
+
+def _directions(counts: CategoryCounts, given: DirectionsGiven) -> dict[str, Directions]:
+    every = {count.category: given.of([count.category]) for count in counts.categories}
+    return {category: own for category, own in every.items() if own.people > own.none}
 
 
 def _numbers(final: FinalCodes) -> FinalNumbers:

@@ -185,6 +185,8 @@ def read_sheet(content: bytes, where: str, known: Iterable[str], *, required: It
             raise CodingError(
                 f"{where}:1: has no column '{name}'; its columns are {', '.join(n for n in names if n)}"
             )
+    # So that what stands below no name can be spoken of.
+    names = [name or f"column {number}" for number, name in enumerate(names, start=1)]
     sheet = Sheet(where=where, columns=tuple(names), rows=())
     rows = []
     for line, cells in records[1:]:

@@ -120,7 +120,7 @@ def design_from(
         problems.append(about.problem(("attributes",), "choose at least one category"))
     problems += _not_theirs(chosen, about)
     if problems:
-        raise BadChoices(problems, about.where)
+        raise BadChoices([*problems, *_further(problems, coding, chosen, about, origins)], about.where)
     document = _document(coding, chosen, about, origins, coding_sha256)
     text = toml_text(document, comment=_head(coding, chosen, origins, coding_sha256))
     try:
@@ -151,6 +151,29 @@ def remarks_on(
 
 
 # --- the document ---------------------------------------------------------------------------------------
+
+
+def _further(
+    problems: Sequence[Problem],
+    coding: Coding,
+    chosen: Sequence[ChosenAttribute],
+    about: StudyAbout,
+    origins: Origins,
+) -> list[Problem]:
+    """Return what else is wrong with the design itself, so that all is told at once and not one thing a run."""
+    if not chosen:
+        return []
+    without_origins = [
+        ChosenAttribute(categories=(), table={k: v for k, v in attribute.table.items() if k != "origin"})
+        for attribute in chosen
+    ]
+    try:
+        parse_design(toml_text(_document(coding, without_origins, about, origins, "")), _WHERE)
+    except BadDesign as error:
+        told = {problem.key for problem in problems}
+        found = (_problem(complaint, about) for complaint in error.complaints)
+        return [problem for problem in found if problem.key not in told]
+    return []
 
 
 def _not_theirs(chosen: Sequence[ChosenAttribute], about: StudyAbout) -> list[Problem]:
@@ -230,15 +253,18 @@ def _attribute(
     table |= {key: value for key, value in own.items() if key not in table}
     if attribute.categories:
         origin = origins.of(attribute.categories)
-        table["origin"] = {
+        named: dict[str, str | int | None] = {
             "study": _study(coding, origins),
             "coding_sha256": coding_sha256,
             "category": ", ".join(origin.categories),
             "mentions": origin.mentions,
-            "asked": origin.asked,
-            "for_people": origin.for_people,
-            "against_people": origin.against_people,
         }
+        # Of a question that nobody was asked nothing is known: 0 people would say that nobody named it.
+        if origin.asked_for is not None:
+            named |= {"asked_for": origin.asked_for, "for_people": origin.for_people}
+        if origin.asked_against is not None:
+            named |= {"asked_against": origin.asked_against, "against_people": origin.against_people}
+        table["origin"] = named
     return table
 
 
@@ -298,15 +324,15 @@ def _head(
         f"Coding: SHA-256 {coding_sha256}, made by {counted(origins.coders, 'coder')}. Only final codes count: "
         "what was adjudicated, or what all coders of a suggestion agree on.",
         f"{origins.asked} {who} were asked: {origins.asked_about(Stance.SHOULD)} what should count, "
-        f"{origins.asked_about(Stance.SHOULD_NOT)} what should not. Of those asked either, so many named:",
+        f"{origins.asked_about(Stance.SHOULD_NOT)} what should not. Of those asked each question, so many named:",
     ]
     for attribute in chosen:
         if attribute.categories:
             origin = origins.of(attribute.categories)
             lines.append(
                 f"- {attribute.table.get('name', '')} (category {', '.join(origin.categories)}): "
-                f"{_share(origin.for_people, origins.asked_about(Stance.SHOULD))} for, "
-                f"{_share(origin.against_people, origins.asked_about(Stance.SHOULD_NOT))} against, in "
+                f"{_share(origin.for_people, origin.asked_for, 'for')}, "
+                f"{_share(origin.against_people, origin.asked_against, 'against')}, in "
                 f"{counted(origin.mentions, 'suggestion')}"
             )
     remarks = origins.remarks(chosen)
@@ -315,8 +341,10 @@ def _head(
     )
 
 
-def _share(count: int, of: int) -> str:
-    return f"{count} ({count / of:.0%})" if of else str(count)
+def _share(count: int | None, of: int | None, stance: str) -> str:
+    if count is None or not of:
+        return f"nobody was asked {stance}"
+    return f"{count} of {of} ({count / of:.0%}) {stance}"
 
 
 def _problem(complaint: str, about: StudyAbout) -> Problem:

@@ -31,6 +31,8 @@ _NEEDS_COMPARISONS = (
     "has no meaning without comparisons; remove it, or add attributes, profiles and comparisons"
 )
 _Count = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
+# Of a question that nobody was asked nothing is said, rather than 0 of 0.
+_Asked = Annotated[int, Field(ge=1, le=MOST_COUNTED)]
 
 
 class OpenQuestionTable(Table):
@@ -103,19 +105,33 @@ class OriginTable(Table):
     coding_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     category: Annotated[str, Field(min_length=1, max_length=_LONGEST_CATEGORIES)]
     mentions: _Count
-    asked: _Count
-    for_people: _Count
-    against_people: _Count
+    asked_for: _Asked | None = None
+    for_people: _Count | None = None
+    asked_against: _Asked | None = None
+    against_people: _Count | None = None
 
     @model_validator(mode="after")
-    def _nobody_is_counted_twice(self) -> Self:
-        for name in ("for_people", "against_people"):
-            if getattr(self, name) > self.asked:
-                raise ValueError(f"{name} = {getattr(self, name)} is more than the {self.asked} asked")
-        if self.for_people + self.against_people > self.mentions:
+    def _people_are_of_those_asked(self) -> Self:
+        for people_key, asked_key in (("for_people", "asked_for"), ("against_people", "asked_against")):
+            people, asked = getattr(self, people_key), getattr(self, asked_key)
+            if (people is None) != (asked is None):
+                given, missing = (people_key, asked_key) if asked is None else (asked_key, people_key)
+                raise ValueError(
+                    f"{given} needs {missing}, too; where nobody was asked that question, leave out both"
+                )
+            if people is not None and people > asked:
+                raise ValueError(
+                    f"{people_key} = {people} is more than the {asked} who were asked ({asked_key})"
+                )
+        named_for, named_against = self.for_people or 0, self.against_people or 0
+        if named_for + named_against > self.mentions:
             raise ValueError(
-                f"{self.for_people} people for and {self.against_people} against cannot have made only "
+                f"{named_for} people for and {named_against} against cannot have made only "
                 f"{self.mentions} mentions"
+            )
+        if self.mentions and not named_for + named_against:
+            raise ValueError(
+                f"mentions = {self.mentions}, but for_people and against_people say that nobody made them"
             )
         return self
 

@@ -10,7 +10,7 @@ from unicodedata import normalize
 from sqlalchemy import ColumnElement, case, select
 from sqlalchemy.orm import Session
 
-from survey.coding.coding import Category, CodingError, Outcome
+from survey.coding.coding import Category, CodingError, Ended, Outcome
 from survey.design_file.complaints import NAME_RULE
 from survey.suggestions import as_written, folded
 from survey.tables import CategoryRow, CodeRow, StudyRow
@@ -63,6 +63,13 @@ class CategoryIndex:
     def retired(self) -> list[int]:
         """Ids of the categories for which a retired one stands: what is coded with them is to code again."""
         return [id_ for id_, stands in self.standing.items() if self.rows[stands].retired_at is not None]
+
+    def ended(self, row: CategoryRow) -> Ended | None:
+        """Return why coders are offered a category no longer; None: they are, or another stands for it."""
+        if row.retired_at is None or row.merged_into_id is not None:
+            return None
+        is_split = any(other.split_from_id == row.id for other in self.rows.values())
+        return Ended.SPLIT if is_split else Ended.RETIRED
 
     def standing_id(self) -> ColumnElement[int | None]:
         """Return, for a query on ``CodeRow``, the id of the category that stands for the code's."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import String, func, select, type_coerce
 from sqlalchemy.orm import Session
 
+from survey.answers import RespondentKind
 from survey.coding.coding import Category, CodeKind
 from survey.store.category_index import index_of
 from survey.suggestions import Stance
@@ -21,13 +22,22 @@ class CategoryUse:
     category: Category
     standing: str
     """Name of the category that stands for it: its own, unless it is merged. What is counted is counted there."""
-    by_stance: Mapping[Stance, int]
-    """Suggestions that a coder, or adjudication, has put there."""
+    by_source: Mapping[tuple[Stance, RespondentKind, bool], int]
+    """(what was asked, who made it, whether simulated) -> suggestions that a coder, or adjudication, has put there;
+    only where there are any."""
     by_coder: Mapping[str, int]
     """Coder -> suggestions; only coders who have put any there."""
     adjudicated: int
     proposed: Mapping[str, int]
     """Model -> suggestions that it proposes for it."""
+
+    @property
+    def by_stance(self) -> Mapping[Stance, int]:
+        """Suggestions that a coder, or adjudication, has put there, whoever made them."""
+        return {
+            stance: sum(n for (each, _, _), n in self.by_source.items() if each is stance)
+            for stance in Stance
+        }
 
     @property
     def suggestions(self) -> int:
@@ -50,6 +60,7 @@ def category_uses(
     index = index_of(session, study)
     stands = index.standing_id().label("stands")
     kind, stance = type_coerce(CodeRow.kind, String), type_coerce(SuggestionRow.stance, String)
+    made_by = type_coerce(SuggestionRow.kind, String)
     these = [
         SuggestionRow.study_id == study.id,
         SuggestionRow.removed_at.is_(None),
@@ -61,19 +72,28 @@ def category_uses(
     if coder is not None:
         these += [CodeRow.kind == CodeKind.CODER, CodeRow.coder == coder]
     each = (
-        select(stands, kind.label("kind"), CodeRow.coder, stance.label("stance"), CodeRow.suggestion_id)
+        select(
+            stands,
+            kind.label("kind"),
+            CodeRow.coder,
+            stance.label("stance"),
+            made_by.label("made_by"),
+            SuggestionRow.simulated,
+            CodeRow.suggestion_id,
+        )
         .join(SuggestionRow, SuggestionRow.id == CodeRow.suggestion_id)
         .where(*these)
     )
-    by_stance: dict[int, dict[Stance, int]] = {}
+    by_source: dict[int, dict[tuple[Stance, RespondentKind, bool], int]] = {}
     by_who: dict[tuple[int, str], dict[str, int]] = {}
     some = each.where(CodeRow.kind != CodeKind.MODEL).subquery()
-    for id_, word, number in session.execute(
-        select(some.c.stands, some.c.stance, func.count(some.c.suggestion_id.distinct())).group_by(
-            some.c.stands, some.c.stance
+    source = (some.c.stance, some.c.made_by, some.c.simulated)
+    for id_, word, who, is_simulated, number in session.execute(
+        select(some.c.stands, *source, func.count(some.c.suggestion_id.distinct())).group_by(
+            some.c.stands, *source
         )
     ):
-        by_stance.setdefault(id_, {})[Stance(word)] = number
+        by_source.setdefault(id_, {})[Stance(word), RespondentKind(who), is_simulated] = number
     all_ = each.subquery()
     for id_, word, who, number in session.execute(
         select(
@@ -84,12 +104,11 @@ def category_uses(
     uses = []
     for row in index.rows.values():
         # A merged category's codes are counted where they stand.
-        counted = by_stance.get(row.id, {})
         uses.append(
             CategoryUse(
                 category=index.as_category(row),
                 standing=index.stands_for(row).name,
-                by_stance={stance: counted.get(stance, 0) for stance in Stance},
+                by_source=by_source.get(row.id, {}),
                 by_coder=dict(sorted(by_who.get((row.id, CodeKind.CODER.value), {}).items())),
                 adjudicated=sum(by_who.get((row.id, CodeKind.ADJUDICATED.value), {}).values()),
                 proposed=dict(sorted(by_who.get((row.id, CodeKind.MODEL.value), {}).items())),

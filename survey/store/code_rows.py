@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, String, case, cast, func, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from survey.coding.coding import CodeKind, CodingError, Outcome
@@ -203,19 +216,42 @@ def coders_differ(index: CategoryIndex) -> ColumnElement[bool]:
     return differ.correlate(SuggestionRow).scalar_subquery()
 
 
+def has_word(*that: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return, for a query on ``SuggestionRow``, whether a code of it stands of which all of ``that`` holds."""
+    # No EXISTS: PostgreSQL makes a join of it, which takes minutes where it does not know yet how many codes there
+    # are. This it looks up in the index, suggestion by suggestion.
+    word = select(literal(1)).where(
+        CodeRow.suggestion_id == SuggestionRow.id, CodeRow.removed_at.is_(None), *that
+    )
+    return word.limit(1).correlate(SuggestionRow).scalar_subquery().is_not(None)
+
+
+def is_adjudicated() -> ColumnElement[bool]:
+    """Return, for a query on ``SuggestionRow``, whether it was adjudicated, into whatever category."""
+    return has_word(CodeRow.kind == CodeKind.ADJUDICATED)
+
+
+def to_adjudicate_again(index: CategoryIndex) -> ColumnElement[bool]:
+    """Return, for a query on ``SuggestionRow``, whether it was adjudicated into a category that was split or
+    retired since. ``final_codes`` says the same of it: adjudicated, to be coded again."""
+    return has_word(CodeRow.kind == CodeKind.ADJUDICATED, CodeRow.category_id.in_(index.retired))
+
+
+def to_adjudicate(index: CategoryIndex) -> ColumnElement[bool]:
+    """Return, for a query on ``SuggestionRow``, whether it waits for adjudication: coders differ and nobody has
+    settled it, or it is to be settled again."""
+    return or_(to_adjudicate_again(index), and_(~is_adjudicated(), coders_differ(index)))
+
+
 def open_disagreements(
     session: Session, study: StudyRow, index: CategoryIndex, *, simulated: bool | None
 ) -> list[int]:
-    """Return the ids of suggestions of which coders do not say the same and that nobody has settled, in order."""
-    settled = select(CodeRow.suggestion_id).where(
-        CodeRow.kind == CodeKind.ADJUDICATED, CodeRow.removed_at.is_(None)
-    )
+    """Return the ids of suggestions that wait for adjudication, in order."""
     query = select(SuggestionRow.id).where(
         SuggestionRow.study_id == study.id,
         SuggestionRow.removed_at.is_(None),
         true() if simulated is None else SuggestionRow.simulated.is_(simulated),
-        coders_differ(index),
-        SuggestionRow.id.not_in(settled),
+        to_adjudicate(index),
     )
     return list(session.scalars(query.order_by(SuggestionRow.id)))
 

@@ -237,9 +237,10 @@ def settle_with(
     now: datetime,
     actor: str,
 ) -> int:
-    """Settle every disagreement that is open as ``coder`` said, where ``coder`` said anything; returns how many.
+    """Settle everything that waits for adjudication as ``coder`` said; returns how many suggestions that were.
 
-    A decision of whoever asks for it, and logged as one.
+    Left open is where ``coder`` said nothing, or has to code again because a category was split or retired since.
+    What was settled into such a category before is ended. A decision of whoever asks for it, and logged as one.
 
     Raises
     ------
@@ -259,8 +260,20 @@ def settle_with(
     open_now = open_disagreements(session, study, index, simulated=simulated)
     # What has become open since is not locked: somebody else may be settling it.
     open_ids = sorted(set(open_ids).intersection(open_now))
-    said = standing_codes(session, open_ids, CodeKind.CODER, coder)
-    added = [(id_, word) for id_ in sorted(said) for word in distinct_words(index, said[id_])]
+    retired = set(index.retired)
+    said = {
+        id_: words
+        for id_, codes in standing_codes(session, open_ids, CodeKind.CODER, coder).items()
+        if retired.isdisjoint(words := distinct_words(index, codes))
+    }
+    before = standing_codes(session, sorted(said), CodeKind.ADJUDICATED, "")
+    ended: list[int] = []
+    added: list[tuple[int, Word]] = []
+    for id_, words in sorted(said.items()):
+        gone, new = difference(index, before.get(id_, []), words)
+        ended += [code.id for code in gone]
+        added += [(id_, word) for word in new]
+    end_codes(session, ended, now=now, actor=actor)
     add_codes(session, added, CodeKind.ADJUDICATED, "", now=now, actor=actor)
     log_event(
         session,
@@ -273,6 +286,7 @@ def settle_with(
         settled=len(said),
         left_open=len(open_now) - len(said),
         suggestions=in_ranges(sorted(said)),
+        codes_ended=len(ended),
     )
     return len(said)
 

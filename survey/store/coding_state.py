@@ -35,11 +35,12 @@ def coding_state(session: Session, study: StudyRow) -> str:
             func.count(SuggestionRow.id), func.max(SuggestionRow.at), func.count(SuggestionRow.removed_at)
         ).where(SuggestionRow.study_id == study.id),
         select(func.count(CodeRow.id), func.max(CodeRow.added_at), func.count(CodeRow.removed_at)),
-        # A later import may add the answers to the other question, and no row.
+        # A later import may add the answers to the other question, or what somebody states, and no row.
         select(
             func.count(ImportedRespondentRow.id),
             func.max(ImportedRespondentRow.at),
             func.sum(func.length(cast(ImportedRespondentRow.stances, String))),
+            func.sum(func.length(cast(ImportedRespondentRow.stated, String))),
         ).where(ImportedRespondentRow.study_id == study.id),
         # Going on from a page, and changing what was sent with it, adds an answer.
         select(func.count(AttributePageAnswerRow.id), func.max(AttributePageAnswerRow.answered_at))

@@ -42,6 +42,8 @@ __all__ = [
 
 LONGEST_RESPONDENT = 100
 LONGEST_SOURCE = 200
+STATED = "stated."
+"""Stands before a question's name where a complaint is about what somebody states."""
 LONGEST_IMPORTED = LONGEST_WHY
 """Characters of an imported suggestion: elsewhere people may have had more room than on our page."""
 
@@ -88,6 +90,8 @@ class ImportSummary:
     already_there: int
     respondents_added: int
     """Respondents that were not there before, those who named nothing among them."""
+    respondents_completed: int
+    """Respondents that were there, and who state more of themselves now."""
     ids: tuple[int, ...]
     """The id of each entry's suggestion, in the order of the entries, whether it was there or not."""
 
@@ -112,7 +116,8 @@ def import_suggestions(
     asked
         Who was asked, with those who named nothing: shares are shares of them. What somebody named beside the
         stances told here does not count. A respondent who stands only in ``entries`` counts as asked for the
-        stances named there.
+        stances named there. What somebody states who is there already is added to what was stated before, and may
+        not contradict it.
 
     Raises
     ------
@@ -120,16 +125,20 @@ def import_suggestions(
         Naming every row that cannot be stored, counted through ``entries`` and, for ``asked``, through that.
     """
     lock_study(session, study)
+    known = _respondents_of(session, study, source)
     complaints = [
         *_wrong_source(source),
         *_wrong_entries(entries),
         *_wrong_respondents(entries, asked),
         *_participants_among(session, study, entries, asked),
+        *_contradictions(known, asked, source),
     ]
     if complaints:
         raise BadImport(complaints)
-    before = _answered_by_models(session, study, source)
-    simulated, respondents_added = _store_respondents(session, study, entries, asked, source, now=now)
+    before = _answered_by_models(known)
+    simulated, respondents_added, completed = _store_respondents(
+        session, study, entries, asked, source, known, now=now
+    )
     keys = [_key(study, source, entry) for entry in entries]
     there = _ids_of(session, keys)
     new: dict[str, dict[str, object]] = {}
@@ -153,7 +162,7 @@ def import_suggestions(
     if new:
         session.execute(insert(SuggestionRow), list(new.values()))
         there |= _ids_of(session, list(new))
-    if new or respondents_added:
+    if new or respondents_added or completed:
         log_event(
             session,
             study,
@@ -165,25 +174,34 @@ def import_suggestions(
             added=len(new),
             already_there=len(entries) - len(new),
             respondents_added=respondents_added,
+            **({"respondents_completed": completed} if completed else {}),
         )
     return ImportSummary(
         added=len(new),
         already_there=len(entries) - len(new),
         respondents_added=respondents_added,
+        respondents_completed=completed,
         ids=tuple(there[key] for key in keys),
     )
 
 
-def _answered_by_models(session: Session, study: StudyRow, source: str) -> set[tuple[str, str]]:
-    """Return (respondent, stance) of every question that a model's repeat of this source has answered."""
+def _respondents_of(session: Session, study: StudyRow, source: str) -> dict[str, ImportedRespondentRow]:
     rows = session.scalars(
         select(ImportedRespondentRow).where(
-            ImportedRespondentRow.study_id == study.id,
-            ImportedRespondentRow.source == source,
-            ImportedRespondentRow.kind == RespondentKind.MODEL,
+            ImportedRespondentRow.study_id == study.id, ImportedRespondentRow.source == source
         )
     )
-    return {(row.respondent, stance) for row in rows for stance in row.stances}
+    return {row.respondent: row for row in rows}
+
+
+def _answered_by_models(known: Mapping[str, ImportedRespondentRow]) -> set[tuple[str, str]]:
+    """Return (respondent, stance) of every question that a model's repeat of this source has answered."""
+    return {
+        (row.respondent, stance)
+        for row in known.values()
+        if row.kind is RespondentKind.MODEL
+        for stance in row.stances
+    }
 
 
 def _key(study: StudyRow, source: str, entry: ImportedSuggestion) -> str:
@@ -227,25 +245,21 @@ def _store_respondents(
     entries: Sequence[ImportedSuggestion],
     asked: Sequence[ImportedRespondent],
     source: str,
+    known: Mapping[str, ImportedRespondentRow],
     *,
     now: datetime,
-) -> tuple[dict[str, bool], int]:
-    """Store who was asked; return whether each is simulated, and how many were not there."""
+) -> tuple[dict[str, bool], int, int]:
+    """Store who was asked; return whether each is simulated, how many were not there, and of how many that were
+    more is stated now."""
     kinds = {entry.respondent: entry.kind for entry in entries} | {one.respondent: one.kind for one in asked}
     stances: dict[str, set[Stance]] = {}
     for entry in entries:
         stances.setdefault(entry.respondent, set()).add(entry.stance)
     told = {one.respondent: one for one in asked}
-    rows = session.scalars(
-        select(ImportedRespondentRow).where(
-            ImportedRespondentRow.study_id == study.id, ImportedRespondentRow.source == source
-        )
-    ).all()
-    there = {row.respondent: row for row in rows}
-    added = 0
+    added = completed = 0
     simulated = {}
     for name, kind in kinds.items():
-        one, row = told.get(name), there.get(name)
+        one, row = told.get(name), known.get(name)
         answered = set(one.stances) if one else stances[name]
         stated = {question: list(options) for question, options in (one.stated if one else {}).items()}
         if row is None:
@@ -262,12 +276,17 @@ def _store_respondents(
             )
             session.add(row)
             added += 1
-        elif not answered <= {Stance(word) for word in row.stances}:
-            # A later import may hold the answers to the other question.
-            row.stances = sorted({*row.stances, *answered})
+        else:
+            if not answered <= {Stance(word) for word in row.stances}:
+                # A later import may hold the answers to the other question.
+                row.stances = sorted({*row.stances, *answered})
+            more = {question: options for question, options in stated.items() if options}
+            if more.keys() - {question for question, options in row.stated.items() if options}:
+                row.stated = row.stated | more
+                completed += 1
         simulated[name] = row.simulated
     session.flush()
-    return simulated, added
+    return simulated, added, completed
 
 
 def _wrong_source(source: str) -> list[Complaint]:
@@ -325,6 +344,22 @@ def _wrong_respondents(
                 if name in named:
                     yield Complaint(row, "respondent", f"'{name}' is there twice")
                 named.add(name)
+
+
+def _contradictions(
+    known: Mapping[str, ImportedRespondentRow], asked: Sequence[ImportedRespondent], source: str
+) -> Iterable[Complaint]:
+    for number, one in enumerate(asked, start=1):
+        row = known.get(one.respondent)
+        for question, options in one.stated.items() if row else ():
+            before = row.stated.get(question) if row else None
+            if before and options and set(before) != set(options):
+                yield Complaint(
+                    number,
+                    f"{STATED}{question}",
+                    f"'{one.respondent}' of '{source}' has stated '{';'.join(before)}' in an earlier import, and "
+                    f"'{';'.join(options)}' here; correct it, or remove the earlier import first",
+                )
 
 
 def _participants_among(

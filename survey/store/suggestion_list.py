@@ -15,7 +15,8 @@ from survey.answers import RespondentKind
 from survey.coding.coding import CodeKind, Outcome
 from survey.store.category_index import CategoryIndex, index_of
 from survey.store.code_rows import NoSuchSuggestion
-from survey.store.suggestion_query import LONGEST_SEARCH, CodingState, Fitting, Order, in_state, ordered
+from survey.store.suggestion_order import Order, ids_in_order
+from survey.store.suggestion_query import LONGEST_SEARCH, CodingState, Fitting, in_state
 from survey.suggestions import Stance, folded
 from survey.tables import CodeRow, StudyRow, SuggestionRow
 
@@ -111,6 +112,7 @@ def suggestions_page(
     search: str = "",
     stance: Stance | None = None,
     category: str = "",
+    outcome: Outcome | None = None,
     state: CodingState = CodingState.ALL,
     coder: str | None = None,
     kind: RespondentKind | None = None,
@@ -131,8 +133,10 @@ def suggestions_page(
     category
         Name of a category: put there, or into one merged into it, by ``coder``; without a coder by anybody, models
         left out.
+    outcome
+        What was said in place of a category, by the same as ``category``.
     coder
-        Whose codes are the rows' own, and whose ``state`` it is.
+        Whose codes are the rows' own, whose ``state`` it is, and in whose order they are shuffled.
     kind
         Only people's, or only models' suggestions.
     alike
@@ -152,6 +156,7 @@ def suggestions_page(
         search=search,
         stance=stance,
         category=category,
+        outcome=outcome,
         state=state,
         coder=coder,
         kind=kind,
@@ -163,8 +168,11 @@ def suggestions_page(
     total = session.scalars(select(func.count()).select_from(SuggestionRow).where(*fits)).one()
     pages = max(1, -(-total // size))
     page = max(1, min(page, pages))
-    query = ordered(select(SuggestionRow.id).where(*fits), study, order)
-    ids = session.scalars(query.limit(size).offset((page - 1) * size)).all() if total else []
+    ids = (
+        ids_in_order(session, study, fits, order, coder=coder, offset=(page - 1) * size, limit=size)
+        if total
+        else []
+    )
     return SuggestionsPage(
         rows=_listed(session, study, index, ids, coder, with_codes=with_codes),
         total=total,
@@ -180,17 +188,20 @@ def suggestion_ids(
     search: str = "",
     stance: Stance | None = None,
     category: str = "",
+    outcome: Outcome | None = None,
     state: CodingState = CodingState.ALL,
     coder: str | None = None,
     kind: RespondentKind | None = None,
     alike: int | None = None,
     simulated: bool | None = False,
+    order: Order = Order.ARRIVAL,
 ) -> list[int]:
-    """Return the ids of all suggestions that fit, as in :func:`suggestions_page`, in the order of arrival."""
+    """Return the ids of all suggestions that fit, as in :func:`suggestions_page`."""
     fitting = Fitting(
         search=search,
         stance=stance,
         category=category,
+        outcome=outcome,
         state=state,
         coder=coder,
         kind=kind,
@@ -198,7 +209,7 @@ def suggestion_ids(
         simulated=simulated,
     )
     fits = fitting.conditions(study, index_of(session, study))
-    return list(session.scalars(select(SuggestionRow.id).where(*fits).order_by(SuggestionRow.id)))
+    return ids_in_order(session, study, fits, order, coder=coder)
 
 
 def listed_suggestion(
@@ -241,7 +252,7 @@ def next_suggestion(
 
     def in_order(state: CodingState) -> list[int]:
         fits = Fitting(state=state, coder=coder, simulated=simulated, kind=kind).conditions(study, index)
-        return list(session.scalars(ordered(select(SuggestionRow.id).where(*fits), study, order)))
+        return ids_in_order(session, study, fits, order, coder=coder)
 
     ids = in_order(state)
     if not ids:

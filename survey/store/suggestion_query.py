@@ -1,23 +1,20 @@
-"""Which of a study's suggestions are meant, and in which order: the conditions of every list of them."""
+"""Which of a study's suggestions are meant: the conditions of every list of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVarTuple
 
-from sqlalchemy import ColumnElement, Select, Subquery, func, literal, select
+from sqlalchemy import ColumnElement
 
 from survey.answers import RespondentKind
-from survey.coding.coding import CodeKind
+from survey.coding.coding import CodeKind, Outcome
 from survey.store.category_index import CategoryIndex
-from survey.store.code_rows import coders_differ
+from survey.store.code_rows import has_word, is_adjudicated, to_adjudicate, to_adjudicate_again
 from survey.suggestions import Stance, as_written, folded
 from survey.tables import CodeRow, StudyRow, SuggestionRow
 
 LONGEST_SEARCH = 300
-
-_Columns = TypeVarTuple("_Columns")
 
 
 class CodingState(StrEnum):
@@ -30,19 +27,10 @@ class CodingState(StrEnum):
     """The coder put it into a category that has been split or retired since."""
     CODED = "coded"
     DIFFER = "differ"
-    """Coders do not say the same of it, and nobody has settled it."""
+    """It waits for adjudication: coders do not say the same of it and nobody has settled it, or it was settled into
+    a category that has been split or retired since."""
     SETTLED = "settled"
-    """It is adjudicated."""
-
-
-class Order(StrEnum):
-    """In which order suggestions are listed."""
-
-    ARRIVAL = "arrival"
-    TEXT = "text"
-    """Of the words, upper and lower case alike."""
-    ALIKE = "alike"
-    """Groups of look-alikes together, the largest first; those never grouped last."""
+    """It is adjudicated, and not to be settled again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +40,7 @@ class Fitting:
     search: str = ""
     stance: Stance | None = None
     category: str = ""
+    outcome: Outcome | None = None
     state: CodingState = CodingState.ALL
     coder: str | None = None
     kind: RespondentKind | None = None
@@ -77,6 +66,8 @@ class Fitting:
         if self.category:
             stands = index.stands_for(index.named(self.category)).id
             fits.append(_has_code(self.coder, CodeRow.category_id.in_(index.merged_under([stands]))))
+        if self.outcome is not None:
+            fits.append(_has_code(self.coder, CodeRow.outcome == self.outcome))
         return [*fits, *in_state(index, self.state, self.coder)]
 
 
@@ -92,52 +83,13 @@ def in_state(index: CategoryIndex, state: CodingState, coder: str | None) -> lis
         case CodingState.TO_CODE_AGAIN:
             return [_has_code(coder, CodeRow.category_id.in_(index.retired))]
         case CodingState.SETTLED:
-            return [_has_word(CodeRow.kind == CodeKind.ADJUDICATED)]
+            return [is_adjudicated(), ~to_adjudicate_again(index)]
         case CodingState.DIFFER:
-            return [
-                coders_differ(index),
-                ~_has_word(CodeRow.kind == CodeKind.ADJUDICATED),
-            ]
+            return [to_adjudicate(index)]
 
 
 def _has_code(coder: str | None, *more: ColumnElement[bool]) -> ColumnElement[bool]:
     """Whether this coder has said something; without one, whether anybody has: models only propose."""
     if coder is None:
-        return _has_word(CodeRow.kind.in_((CodeKind.CODER, CodeKind.ADJUDICATED)), *more)
-    return _has_word(CodeRow.kind == CodeKind.CODER, CodeRow.coder == coder, *more)
-
-
-def _has_word(*that: ColumnElement[bool]) -> ColumnElement[bool]:
-    # No EXISTS: PostgreSQL makes a join of it, which takes minutes where it does not know yet how many codes there
-    # are. This it looks up in the index, suggestion by suggestion.
-    word = select(literal(1)).where(
-        CodeRow.suggestion_id == SuggestionRow.id, CodeRow.removed_at.is_(None), *that
-    )
-    return word.limit(1).correlate(SuggestionRow).scalar_subquery().is_not(None)
-
-
-def ordered(query: Select[*_Columns], study: StudyRow, order: Order) -> Select[*_Columns]:
-    """Put a query for suggestions in order; the order is total."""
-    match order:
-        case Order.ARRIVAL:
-            return query.order_by(SuggestionRow.id)
-        case Order.TEXT:
-            return query.order_by(SuggestionRow.folded, SuggestionRow.id)
-        case Order.ALIKE:
-            sizes = _group_sizes(study)
-            return query.outerjoin(sizes, sizes.c.alike == SuggestionRow.alike).order_by(
-                func.coalesce(sizes.c.size, 0).desc(), SuggestionRow.alike, SuggestionRow.id
-            )
-
-
-def _group_sizes(study: StudyRow) -> Subquery:
-    return (
-        select(SuggestionRow.alike, func.count().label("size"))
-        .where(
-            SuggestionRow.study_id == study.id,
-            SuggestionRow.removed_at.is_(None),
-            SuggestionRow.alike.is_not(None),
-        )
-        .group_by(SuggestionRow.alike)
-        .subquery()
-    )
+        return has_word(CodeRow.kind.in_((CodeKind.CODER, CodeKind.ADJUDICATED)), *more)
+    return has_word(CodeRow.kind == CodeKind.CODER, CodeRow.coder == coder, *more)

@@ -91,8 +91,9 @@ study = "kidney-attributes 1"
 coding_sha256 = "{sha}"
 category = "health"
 mentions = 5
-asked = 10
+asked_for = 10
 for_people = 3
+asked_against = 8
 against_people = 1
 """.format(sha="a" * 64)
 
@@ -402,8 +403,9 @@ def test_an_attribute_says_where_it_came_from_and_the_hash_covers_it(short_desig
             coding_sha256="a" * 64,
             category="health",
             mentions=5,
-            asked=10,
+            asked_for=10,
             for_people=3,
+            asked_against=8,
             against_people=1,
         ),
     )
@@ -416,16 +418,42 @@ def test_an_attribute_says_where_it_came_from_and_the_hash_covers_it(short_desig
     ("old", "new", "what"),
     [
         ("a" * 64, "A" * 64, "attributes[2].origin.coding_sha256"),
-        ("for_people = 3", "for_people = 11", "for_people = 11 is more than the 10 asked"),
+        ("mentions = 5", "mentions = 5\nasked = 10", "attributes[2].origin.asked: is not a key"),
+        (
+            "for_people = 3\n",
+            "for_people = 11\n",
+            "for_people = 11 is more than the 10 who were asked (asked_for)",
+        ),
+        (
+            "against_people = 1",
+            "against_people = 9",
+            "against_people = 9 is more than the 8 who were asked (asked_against)",
+        ),
         ("against_people = 1", "against_people = -1", "attributes[2].origin.against_people"),
         ("mentions = 5", "mentions = 3", "3 people for and 1 against cannot have made only 3 mentions"),
-        ("asked = 10\n", "", "attributes[2].origin.asked: is missing"),
+        ("asked_for = 10\n", "", "for_people needs asked_for, too"),
+        ("against_people = 1\n", "", "asked_against needs against_people, too"),
+        (
+            "asked_for = 10",
+            "asked_for = 0",
+            "attributes[2].origin.asked_for: input should be greater than or equal to 1",
+        ),
+        ("for_people = 3\nasked_against = 8\nagainst_people = 1", "for_people = 0", "nobody made them"),
     ],
 )
 def test_an_origin_that_cannot_be_is_refused(short_design: str, old: str, new: str, what: str):
     (said,) = complaints(with_origin(short_design, ORIGIN.replace(old, new)))
 
     assert what in said
+
+
+def test_an_origin_of_one_question_alone_knows_nothing_of_the_other(short_design: str):
+    (origin,) = parse_design(
+        with_origin(short_design, ORIGIN.replace("asked_against = 8\nagainst_people = 1\n", ""))
+    ).origins
+
+    assert (origin.for_people, origin.asked_for) == (3, 10)
+    assert (origin.against_people, origin.asked_against) == (None, None)
 
 
 # --- where comparisons are needed ------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 
 from survey.cli import run
 from survey.coding.coding_file import coding_sha256, read_coding
+from survey.coding.shuffled import shuffled
 from survey.commands.coding.group import coding_group
 from survey.config import load_settings
 from survey.db import open_database, reading
@@ -214,6 +215,58 @@ def test_whom_a_list_is_for_sees_nobody_elses_codes(coded: Run):
     assert all(row["codes"] == [] for row in json.loads(said)["suggestions"])
 
 
+def test_what_no_category_holds_and_what_is_unusable_is_listed(coded: Run, refused: Callable[..., str]):
+    _, said, err = coded("list", "--no-category", "--coder", "anna")
+    assert "Skin color" in said
+    assert "1 suggestion" in err
+    _, said, err = coded("list", "--unusable")
+    assert "=1+1" in said
+    assert "1 suggestion" in err
+    _, said, err = coded("list", "--unusable", "--coder", "clara")
+    assert (said, err) == ("", "0 suggestions\n")
+    err = refused("list", "--unusable", "--category", "age")
+    assert "--category, --no-category and --unusable exclude each other" in err
+
+
+def test_only_a_list_for_no_coder_tells_people_from_models(
+    coded: Run, refused: Callable[..., str], tmp_path: Path
+):
+    rows = "respondent,stance,text,kind\nm#1,should,Waiting time,model\n"
+    (tmp_path / "models.csv").write_text(rows, encoding="utf-8")
+    assert coded("import", "models.csv")[0] == 0
+    assert coded("list", "--search", "waiting")[1] == "    12  should      Waiting time (model)\n"
+    assert json.loads(coded("list", "--kind", "models", "--json")[1])["suggestions"][0]["kind"] == "model"
+    assert "11 suggestions" in coded("list", "--kind", "people")[2]
+    coded("code", "12", "--coder", "anna", "--category", "age")
+    assert "5 should (1 of models), 0 should_not" in coded("categories")[1]
+
+    assert "(model)" not in coded("list", "--coder", "anna")[1]
+    for row in json.loads(coded("list", "--coder", "anna", "--json")[1])["suggestions"]:
+        assert "kind" not in row
+    assert "of models" not in coded("categories", "--coder", "anna")[1]
+    assert "of_models" not in coded("categories", "--coder", "anna", "--json")[1]
+    coded("code", "12", "--coder", "ben", "--category", "smoking")
+    assert "Waiting time\n" in coded("adjudicate", "--open")[1]
+    assert all(
+        "kind" not in row for row in json.loads(coded("adjudicate", "--open", "--json")[1])["suggestions"]
+    )
+    coded("export", "--sheet", "clara", "--out", "clara.csv")
+    sheet = (tmp_path / "clara.csv").read_text(encoding="utf-8-sig")
+    assert "Waiting time" in sheet
+    assert "model" not in sheet
+    err = refused("list", "--coder", "anna", "--kind", "models")
+    assert "--kind: who codes is not to know who made a suggestion" in err
+
+
+def test_a_sheet_has_the_order_in_which_the_pages_show_them(coded: Run, tmp_path: Path):
+    listed = json.loads(coded("list", "--coder", "clara", "--order", "shuffled", "--json")[1])["suggestions"]
+    order = [row["id"] for row in listed]
+    assert order == shuffled(range(1, 12), study=SLUG, version="1", coder="clara") != sorted(order)
+    coded("export", "--sheet", "clara", "--out", "clara.csv")
+    with (tmp_path / "clara.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [int(row["suggestion"]) for row in csv.DictReader(file)] == order
+
+
 def test_look_alikes_are_grouped_and_nothing_is_coded_by_it(coding: Run):
     coding("import", "workshop.csv")
     _, said, _ = coding("alike", "--threshold", "0.5", "--json")
@@ -279,7 +332,7 @@ def exported_hash(coding: Run, folder: Path) -> str:
 def test_disagreements_are_listed_and_settled_one_by_one_or_with_a_coder(coded: Run):
     _, said, err = coded("adjudicate", "--open")
     assert said.count("anna: smoking") == said.count("ben: income") == 3
-    assert "3 disagreements open" in err
+    assert "3 suggestions to settle" in err
     _, said, _ = coded("adjudicate", "--open", "--json")
     first = json.loads(said)["suggestions"][0]["id"]
 
@@ -288,7 +341,7 @@ def test_disagreements_are_listed_and_settled_one_by_one_or_with_a_coder(coded: 
         coded("adjudicate", str(first), "--category", "income")[1] == f"suggestion {first}: settled already\n"
     )
     assert (
-        "2 disagreements settled as anna said: a decision, and logged as one; 0 still open"
+        "2 suggestions settled as anna said: a decision, and logged as one; 0 still open"
         in (coded("adjudicate", "--with", "anna")[1])
     )
     coded("adjudicate", str(first), "--withdraw")
@@ -332,6 +385,138 @@ def test_results_count_people_and_leave_out_what_is_open(coded: Run, tmp_path: P
     assert (tmp_path / "counts.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
+def test_what_was_split_comes_back_to_coders_their_sheets_and_adjudication_and_results_say_so(
+    coded: Run, tmp_path: Path
+):
+    coded("adjudicate", "--with", "anna")
+    coded("category split", "smoking", "--into", "Smokes", "--into", "Has smoked")
+
+    _, said, err = coded("adjudicate", "--open")
+    assert said.count("settled before, but 'smoking' was split since: settle it again") == 3
+    assert "3 suggestions to settle" in err
+    rows = json.loads(coded("adjudicate", "--open", "--json")[1])["suggestions"]
+    assert [row["settled_before"] for row in rows] == [True] * 3
+    assert coded("adjudicate", "--with", "anna")[1].startswith("0 suggestions settled as anna said")
+    _, said, _ = coded(
+        "results", "--draws", "50", "--out", "results.json", "--report", "page.html", "--picture", "c.svg"
+    )
+    not_final = "Not final, 3 suggestions: they count in a category that was split or retired since"
+    assert "Smoking (split): for 2 of 6" in said
+    assert not_final in said
+    assert not_final in coded("saturation")[1]
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert not_final in page
+    assert "Smoking (split)" in page
+    picture = (tmp_path / "c.svg").read_text(encoding="utf-8")
+    assert "Smoking (split)" in picture
+    assert "not final: 3 suggestions in a category split or retired since" in picture
+    counts = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["counts"]
+    assert counts["left_out"]["to_code_again"] == 3
+    assert {one["category"]: one["ended"] for one in counts["categories"]} == {
+        "age": None, "smoking": "split", "smokes": None, "has-smoked": None, "income": None
+    }  # fmt: skip
+
+    _, said, _ = coded("export", "--sheet", "ben", "--out", "rest.csv")
+    assert said == "rest.csv: 0 suggestions for ben to code\n", "ben called it income"
+    _, said, _ = coded("export", "--sheet", "anna", "--out", "again.csv")
+    assert said == "again.csv: 3 suggestions for anna to code, 3 of them again (column said_before)\n"
+    with (tmp_path / "again.csv").open(encoding="utf-8", newline="") as file:
+        sheet = list(csv.DictReader(file))
+    assert {row["said_before"] for row in sheet} == {"smoking (split)"}
+    fill_in(tmp_path / "again.csv", {"Smok": "smokes"})
+    for coder in ("anna", "ben"):
+        _, _, err = coded("code", "--from", "again.csv", "--coder", coder)
+        assert err == "", "no column is said to be passed over"
+    assert "3 suggestions to settle" in coded("adjudicate", "--open")[2], (
+        "what was settled is not settled by coders"
+    )
+    _, said, _ = coded("adjudicate", "--with", "anna")
+    assert said.startswith("3 suggestions settled as anna said")
+    assert said.endswith("0 still open\n")
+    _, said, _ = coded("results", "--draws", "50")
+    assert "Smokes: for 2 of 6" in said
+    assert "Smoking" not in said
+    assert "Not final" not in said
+
+
+def test_a_difference_says_of_whom_it_is_where_some_were_asked_one_question(coded: Run, tmp_path: Path):
+    _, said, _ = coded("results", "--draws", "50", "--report", "before.html")
+    assert "asked both" not in said
+    # Of the two more who were asked what should count alone, one names age.
+    (tmp_path / "more.csv").write_text(
+        "respondent,stance,text\nx1,should,Age\nx2,should,\n", encoding="utf-8"
+    )
+    coded("import", "more.csv")
+    (new,) = json.loads(coded("list", "--state", "to_code", "--json")[1])["suggestions"]
+    coded("code", str(new["id"]), "--coder", "anna", "--category", "age")
+    _, said, _ = coded("results", "--draws", "50", "--report", "after.html")
+    line = next(line for line in said.splitlines() if line.startswith("  Age: "))
+    assert line.startswith("  Age: for 5 of 8: 62 [")
+    assert "against 0 of 6: 0 [" in line
+    assert "difference +67 [" in line
+    assert line.endswith("] (of the 6 asked both)")
+    pages = [(tmp_path / name).read_text(encoding="utf-8") for name in ("before.html", "after.html")]
+    assert ["Difference, points, of the 6 asked both" in page for page in pages] == [False, True]
+
+
+def test_directions_that_several_gave_are_told_when_asked_for(coded: Run, tmp_path: Path):
+    _, said, _ = coded("results", "--draws", "10", "--directions")
+    # One alone gave one: whose words it is might be told.
+    assert "Age, named by 4: 1 gave directions that fewer than 3 people gave; 3 gave none." in said
+    assert "the younger" not in said
+    (tmp_path / "more.csv").write_text(
+        "respondent,stance,text,direction\nx1,should,Age,The younger!\nx2,should,Age,the younger\n",
+        encoding="utf-8",
+    )
+    coded("import", "more.csv")
+    new = json.loads(coded("list", "--state", "to_code", "--json")[1])["suggestions"]
+    coded("code", *(str(one["id"]) for one in new), "--coder", "anna", "--category", "age")
+
+    _, said, _ = coded("results", "--draws", "10", "--directions", "--out", "results.json")
+    assert "Age, named by 6: “the younger” (3); 3 gave none." in said
+    record = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert record["directions"]["age"]["said"] == [{"words": "the younger", "people": 3, "language": "en"}]
+    assert "the younger" not in coded("results", "--draws", "10")[1]
+    coded("choices", "--out", "mine.toml")
+    assert "“the younger” (3); 3 gave none." in (tmp_path / "mine.toml").read_text(encoding="utf-8")
+
+
+def test_results_of_ratings_alone_say_nothing_of_open_questions(equipoise: Run, tmp_path: Path):
+    assert equipoise("survey", "add", str(EXAMPLES / "kidney-ratings.toml"))[0] == 0
+    command = ("survey", "coding", "results", "kidney-ratings")
+    code, said, err = equipoise(*command)
+    assert (code, said) == (0, "")
+    assert err == "nobody has rated anything yet; --simulated shows the ratings of rehearsals\n"
+    assert equipoise("survey", "rehearse", "kidney-ratings", "--participants", "4", "--seed", "1")[0] == 0
+
+    code, said, err = equipoise(*command, "--simulated", "--report", "page.html")
+    assert (code, err) == (0, "")
+    assert said.startswith(
+        "Ratings, in percent of those who rated the attribute, with 95 % intervals:\n  Age: "
+    )
+    for words in ("suggestion", " 0 "):
+        assert words not in said.splitlines()[0]
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "What is acceptable" in page
+    for words in ("What should count", "coders", "suggestion"):
+        assert words not in page
+
+
+def test_one_suggestion_is_no_suggestions(coding: Run, equipoise: Run, tmp_path: Path):
+    (tmp_path / "one.csv").write_text("respondent,stance,text\nx1,should,Age\n", encoding="utf-8")
+    coding("import", "one.csv")
+    coding("category add", "Age")
+    for coder in ("anna", "ben"):
+        coding("code", "1", "--coder", coder, "--category", "age")
+
+    _, said, _ = coding("agreement", "--draws", "10", "--plot", "agreement.svg")
+
+    assert said.startswith("1 suggestion, 1 coded")
+    for words in (said, (tmp_path / "agreement.svg").read_text(encoding="utf-8")):
+        assert "1 suggestion" in words
+        assert "1 suggestions" not in words
+
+
 def test_results_by_what_people_stated_are_shown_when_asked_for(coded: Run, tmp_path: Path):
     coded("export", "--out", "coding.json")
     document = json.loads((tmp_path / "coding.json").read_text(encoding="utf-8"))
@@ -347,6 +532,115 @@ def test_results_by_what_people_stated_are_shown_when_asked_for(coded: Run, tmp_
     _, said, _ = coded("results", "--group", "age_group", "--draws", "10")
     assert "By age_group: under-35 3 (few), 55-plus 3 (few); 6 did not say" in said
     assert "Age, for: under-35 3 of 3" in said
+
+
+# Under 35: p1, p2, p3, of whom p1 and p2 name age. 55 or older: p4, who does not. p5 does not say, and names age.
+PANEL = """\
+respondent;stance;text;reason;age_group;knows_patient
+p1;should;Age;fair;Under 35;Ja
+p1;should;Income;;;
+p2;should;Age;;UNDER-35;
+p3;should;;;unter 35;Nein
+p4;should;Income;;55 oder älter;yes
+p5;should;Age;;;
+"""
+
+
+def test_results_by_group_come_from_columns_of_an_imported_table(coding: Run, tmp_path: Path):
+    (tmp_path / "panel.csv").write_text(PANEL, encoding="utf-8")
+    _, said, err = coding("import", "panel.csv")
+    assert said == "panel.csv: suggestions: 5 added, 0 already there; respondents: 5 added\n"
+    assert "panel.csv: column was passed over: 'reason' (is 'why' meant?)\n" in err
+    assert "first 'equipoise survey coding remove-import kidney-attributes --source panel.csv'" in err
+    for label in ("Age", "Income"):
+        coding("category add", label)
+    coding("export", "--sheet", "anna", "--out", "anna.csv")
+    fill_in(tmp_path / "anna.csv", {"Age": "age", "Income": "income"})
+    _, _, err = coding("code", "--from", "anna.csv", "--coder", "anna")
+    assert err == "", "a sheet of ours has columns to read by, and nothing is said of them"
+
+    _, said, _ = coding("results", "--group", "age_group", "--group", "knows_patient", "--draws", "10")
+
+    assert "By age_group: under-35 3 (few), 55-plus 1 (few); 1 did not say" in said
+    assert "Age, for: under-35 2 of 3" in said
+    assert "55-plus 0 of 1" in said
+    assert "By knows_patient: yes 2 (few), no 1 (few); 2 did not say" in said
+
+    # What somebody states may follow later, and comes back from the coding's file in another installation.
+    (tmp_path / "later.csv").write_text(
+        "respondent,stance,text,age_group\np5,should,Age,35-54\n", encoding="utf-8"
+    )
+    _, said, _ = coding("import", "later.csv", "--source", "panel.csv", "--json")
+    assert json.loads(said)["done"] == {
+        "suggestions": {"added": 0, "already_there": 1},
+        "respondents": {"added": 0, "with_more_stated": 1},
+    }
+    coding("export", "--out", "coding.json")
+    first = read_coding(tmp_path / "coding.json")
+    assert {a.respondent: dict(a.stated) for a in first.asked} == {
+        "p1": {"age_group": ("under-35",), "knows_patient": ("yes",)},
+        "p2": {"age_group": ("under-35",)},
+        "p3": {"age_group": ("under-35",), "knows_patient": ("no",)},
+        "p4": {"age_group": ("55-plus",), "knows_patient": ("yes",)},
+        "p5": {"age_group": ("35-54",)},
+    }
+    coding("remove-import", "--source", "panel.csv", "--with-codes")
+    coding("import", "coding.json")
+    coding("export", "--out", "again.json")
+    assert read_coding(tmp_path / "again.json").asked == first.asked
+
+
+def test_what_a_table_states_wrongly_is_refused_where_it_stands(
+    coding: Run, refused: Callable[..., str], tmp_path: Path
+):
+    (tmp_path / "panel.csv").write_text(PANEL, encoding="utf-8")
+    coding("import", "panel.csv")
+    before = everything_stored()
+    (tmp_path / "wrong.csv").write_text(
+        "respondent,stance,text,age_group\nq1,should,Age,40\nq2,should,Age,under-35\nq2,should,Race,55-plus\n",
+        encoding="utf-8",
+    )
+    said = refused("import", "wrong.csv")
+    assert "wrong.csv:2: column 'age_group': '40' is none of the options under-35, 35-54, 55-plus" in said
+    assert "wrong.csv:4: column 'age_group': '55-plus' contradicts 'under-35' in line 3" in said
+
+    (tmp_path / "wrong.csv").write_text(
+        "respondent,stance,text,age_group\np1,should,Age,\np1,should,Race,55-plus\n", encoding="utf-8"
+    )
+    said = refused("import", "wrong.csv", "--source", "panel.csv")
+    assert (
+        "wrong.csv:3: column 'age_group': 'p1' of 'panel.csv' has stated 'under-35' in an earlier import"
+        in said
+    )
+    assert everything_stored() == before
+
+
+def test_columns_that_are_passed_over_are_named_in_every_table(coding: Run, tmp_path: Path):
+    (tmp_path / "book.csv").write_text("name,label,definitions\nage,Age,How old\n", encoding="utf-8")
+    _, said, err = coding("import", "book.csv", "--json")
+    remark = "book.csv: column was passed over: 'definitions' (is 'definition' meant?)"
+    assert (json.loads(said)["remarks"], err) == ([remark], "")
+    _, _, err = coding("import", "book.csv")
+    assert err == f"{remark}\n"
+
+    coding("import", "workshop.csv")
+    (tmp_path / "codes.csv").write_text("suggestion,category,note\n1,age,hm\n", encoding="utf-8")
+    noted = "codes.csv: column was passed over: 'note'; those that are read: suggestion, coder"
+    for arguments in (["code", "--from", "codes.csv"], ["import", "codes.csv"]):
+        _, _, err = coding(*arguments, "--coder", "anna")
+        assert noted in err
+        _, said, err = coding(*arguments, "--coder", "anna", "--json")
+        assert noted in json.loads(said)["remarks"][0]
+        assert err == ""
+
+    coding("export", "--out", "folder")
+    _, _, err = coding("import", "folder")
+    assert err == ""
+    table = tmp_path / "folder" / "asked.csv"
+    head, *rows = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join([f"{head},mood", *(f"{row},glad" for row in rows), ""]), encoding="utf-8")
+    _, _, err = coding("import", "folder")
+    assert "asked.csv: column was passed over: 'mood'; those that are read: respondent, kind" in err
 
 
 def test_saturation_says_when_to_stop_in_words_numbers_and_a_picture(coded: Run, tmp_path: Path):
@@ -403,8 +697,9 @@ levels = [{ name = "no", words = "never smoked" }, { name = "yes", words = "smok
         "coding_sha256": made["coding_sha256"],
         "category": "smoking",
         "mentions": 3,
-        "asked": 6,
+        "asked_for": 6,
         "for_people": 2,
+        "asked_against": 6,
         "against_people": 1,
     }
     assert equipoise("survey", "check", "design.toml")[0] == 0

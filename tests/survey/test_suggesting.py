@@ -17,6 +17,8 @@ from sqlalchemy import Engine, select
 from survey.app import create_app
 from survey.config import Settings
 from survey.db import reading, writing
+from survey.design_file import example_design
+from survey.languages import worded
 from survey.store import attribute_pages, studies
 from survey.store.admission import redrawn
 from survey.suggestions import LONGEST_SUGGESTION, LONGEST_WHY, MOST_PER_QUESTION, Stance
@@ -263,6 +265,26 @@ def test_the_order_of_the_questions_is_drawn_where_the_design_says_so_and_each_i
     one = visit(app, "asking").agrees()
     first = rows(sqlite_engine, AttributePageRow)[0]
     assert ("not be considered" in one.text) is (first.task is AttributeTask.SHOULD_NOT)
+
+
+def test_what_should_and_what_should_not_count_are_told_apart_at_a_glance(
+    app: Flask, visit: Visit, study: StudyRow
+) -> None:
+    one = visit(app, "asking").agrees()
+    assert '<body class="reading suggesting should"' in one.page.text
+    assert '<body class="reading suggesting should_not"' in goes_on(one).page.text
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_shipped_questions_stress_the_word_by_which_they_differ(language: str) -> None:
+    design = worded(example_design("kidney-attributes"), arm="main", language=language)
+    assert design.suggestions is not None
+    should, should_not = (design.suggestions.question(stance) for stance in Stance)
+
+    stressed = {"en": ("SHOULD", "NOT"), "de": ("SOLL", "NICHT")}[language]
+    for asked, word in zip((should, should_not), stressed, strict=True):
+        for words in (asked.question, asked.label):
+            assert word in words.split()
 
 
 def test_a_fixed_order_is_the_designs(

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 
 import click
 
+from survey.answers import RespondentKind
 from survey.commands.coding.common import simulated_option, slug_argument
 from survey.commands.common import ACTOR, changing, json_option, looking, version_option
 from survey.store import categories, studies
 from survey.store.category_use import CategoryUse, category_uses
+from survey.suggestions import Stance
 
 
 @click.command("categories")
@@ -32,10 +34,11 @@ def categories_command(
         study = studies.find_study(session, slug, study_version)
         uses = category_uses(session, study, simulated=simulated, coder=coder)
     if as_json:
-        click.echo(json.dumps([_record(use) for use in uses], indent=2, ensure_ascii=False))
+        records = [_record(use, with_models=coder is None) for use in uses]
+        click.echo(json.dumps(records, indent=2, ensure_ascii=False))
         return
     for use in uses:
-        click.echo(_line(use))
+        click.echo(_line(use, with_models=coder is None))
     if not uses:
         click.echo(
             "no category yet; 'equipoise survey coding category add' or 'import' of a codebook makes some",
@@ -43,7 +46,7 @@ def categories_command(
         )
 
 
-def _record(use: CategoryUse) -> dict[str, object]:
+def _record(use: CategoryUse, *, with_models: bool) -> dict[str, object]:
     return {
         "name": use.category.name,
         "label": use.category.label,
@@ -53,18 +56,30 @@ def _record(use: CategoryUse) -> dict[str, object]:
         "retired": use.category.retired,
         "standing": use.standing,
         "suggestions": {stance.value: count for stance, count in use.by_stance.items()},
+        # A coder who has put one suggestion there is not to learn whose it is.
+        **({"of_models": {s.value: _of_models(use, s) for s in use.by_stance}} if with_models else {}),
         "by_coder": dict(use.by_coder),
         "adjudicated": use.adjudicated,
         "proposed": dict(use.proposed),
     }
 
 
-def _line(use: CategoryUse) -> str:
+def _of_models(use: CategoryUse, stance: Stance) -> int:
+    return sum(
+        n for (asked, kind, _), n in use.by_source.items() if asked is stance and kind is RespondentKind.MODEL
+    )
+
+
+def _line(use: CategoryUse, *, with_models: bool) -> str:
     category = use.category
     notes = [f"merged into {category.merged_into}"] if category.merged_into else []
     notes += [f"split from {category.split_from}"] if category.split_from else []
     notes += ["retired"] if category.retired else []
-    counts = ", ".join(f"{count} {stance.value}" for stance, count in use.by_stance.items())
+    counts = ", ".join(
+        f"{count} {stance.value}" + (f" ({of_models} of models)" if with_models and of_models else "")
+        for stance, count in use.by_stance.items()
+        for of_models in [_of_models(use, stance)]
+    )
     about = f" ({'; '.join(notes)})" if notes else ""
     used = "" if category.merged_into else f": {counts}"
     return f"{category.name}  {category.label}{about}{used}"

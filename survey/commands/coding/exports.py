@@ -14,7 +14,9 @@ import click
 from survey.coding.codebook_file import codebook_csv, codebook_json
 from survey.coding.coding import CodeKind, Coding
 from survey.coding.coding_file import coding_sha256, coding_text
-from survey.coding.coding_tables import codes_csv, coding_sheet, tables_of
+from survey.coding.coding_tables import codes_csv, tables_of
+from survey.coding.sheets import coding_sheet, left_to_code
+from survey.coding.shuffled import shuffled
 from survey.commands.coding.common import require_file, simulated_option, slug_argument
 from survey.commands.common import (
     ACTOR,
@@ -42,7 +44,9 @@ from survey.writing import check_outputs, write_text
 )
 @click.option("--codebook", is_flag=True, help="Only the categories: .csv or .json.")
 @click.option("--codes", is_flag=True, help="Only the codes: .csv.")
-@click.option("--sheet", metavar="CODER", help="What this coder has not coded yet, to fill in by hand: .csv.")
+@click.option(
+    "--sheet", metavar="CODER", help="What this coder has to code, shuffled, to fill in by hand: .csv."
+)
 @simulated_option
 @json_option
 def export_command(
@@ -90,9 +94,14 @@ def export_command(
     elif codes:
         text, said = codes_csv(coding.codes), counted(len(coding.codes), "code")
     elif sheet is not None:
-        done = {c.suggestion for c in coding.codes if c.kind is CodeKind.CODER and c.coder == sheet}
-        left = [suggestion for suggestion in coding.suggestions if suggestion.id not in done]
-        text, said = coding_sheet(left), f"{counted(len(left), 'suggestion')} for {sheet} to code"
+        to_code = left_to_code(coding, sheet)
+        by_id = {one.id: one for one in coding.suggestions if one.id in to_code}
+        # As on the pages where suggestions are coded one by one, and for the same reason.
+        order = shuffled(by_id, study=coding.study, version=coding.version, coder=sheet)
+        left = [by_id[id_] for id_ in order]
+        text, said = coding_sheet(left, to_code), f"{counted(len(left), 'suggestion')} for {sheet} to code"
+        if again := sum(map(bool, to_code.values())):
+            said += f", {again} of them again (column said_before)"
     else:
         text, said = coding_text(coding), _summary(coding)
     if is_folder:

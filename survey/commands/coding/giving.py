@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from sqlalchemy.orm import Session
 
-from survey.coding.coded_elsewhere import codes_of, read_codes
-from survey.coding.coding import CodeKind, CodingError
+from survey.coding.coded_elsewhere import codes_of, codes_remarks, read_codes
+from survey.coding.coding import CodeKind, CodingError, Ended
 from survey.commands.coding.common import (
     category_option,
     outcome_given,
@@ -22,8 +23,9 @@ from survey.commands.coding.listing import listed_line, listed_record
 from survey.commands.coding.sources import categories_in, content_of, in_lines
 from survey.commands.common import ACTOR, changing, counted, json_option, looking, version_option
 from survey.store import codes, studies, suggestion_list
+from survey.store.categories import index_of
 from survey.store.suggestion_imports import BadImport, import_codes
-from survey.store.suggestion_list import CodingState
+from survey.store.suggestion_list import CodingState, ListedSuggestion
 from survey.tables import StudyRow
 
 
@@ -64,11 +66,20 @@ def code_command(
       equipoise survey coding code kidney-attributes --from anna.csv --coder anna
     """
     outcome = outcome_given(categories, no_category, unusable)
+    remarks: tuple[str, ...] = ()
     if source is not None:
         if suggestions or outcome or take_back:
             raise click.UsageError("with --from, the file says which suggestions and what")
-        added, ended, there = _code_from(slug, study_version, source, coder)
-        record: dict[str, object] = {"coder": coder, "added": added, "ended": ended, "already_there": there}
+        content = content_of(source)
+        added, ended, there = _code_from(slug, study_version, source, content, coder)
+        remarks = codes_remarks(content, str(source))
+        record: dict[str, object] = {
+            "coder": coder,
+            "added": added,
+            "ended": ended,
+            "already_there": there,
+            "remarks": list(remarks),
+        }
         said = f"{source}: {counted(added, 'code')} added, {ended} ended, {there} there already"
     else:
         if not suggestions:
@@ -99,10 +110,13 @@ def code_command(
             f", {same} coded so already" if same else ""
         )
     click.echo(json.dumps(record, indent=2, ensure_ascii=False) if as_json else said)
+    for remark in () if as_json else remarks:
+        click.echo(remark, err=True)
 
 
-def _code_from(slug: str, study_version: str | None, source: Path, coder: str) -> tuple[int, int, int]:
-    content = content_of(source)
+def _code_from(
+    slug: str, study_version: str | None, source: Path, content: bytes, coder: str
+) -> tuple[int, int, int]:
     with changing() as session:
         study = studies.find_study(session, slug, study_version)
         lines = read_codes(content, str(source), categories_in(session, study), coder=coder)
@@ -129,7 +143,7 @@ def _code_from(slug: str, study_version: str | None, source: Path, coder: str) -
 @category_option
 @outcome_options
 @click.option("--withdraw", is_flag=True, help="Leave it to its coders again.")
-@click.option("--open", "list_open", is_flag=True, help="List what coders differ in and nobody settled.")
+@click.option("--open", "list_open", is_flag=True, help="List what waits to be settled.")
 @click.option("--with", "coder", metavar="CODER", help="Settle everything open as this coder said.")
 @click.option(
     "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="With --open: per page."
@@ -153,6 +167,9 @@ def adjudicate_command(
     as_json: bool,
 ) -> None:
     """Settle what a suggestion is coded with where coders differ; their own codes stay as they are.
+
+    What was settled into a category that was split or retired since waits to be settled again. With --with, what
+    CODER has not coded, or has to code again, stays open.
 
     \b
     Example:
@@ -182,7 +199,7 @@ def adjudicate_command(
             left = _open_count(session, study, simulated)
             record: dict[str, object] = {"as_coder": coder, "settled": settled, "open": left}
             said = (
-                f"{counted(settled, 'disagreement')} settled as {coder} said: a decision, and logged as one; "
+                f"{counted(settled, 'suggestion')} settled as {coder} said: a decision, and logged as one; "
                 f"{left} still open"
             )
         else:
@@ -237,11 +254,27 @@ def _list_open(
             size=limit,
             with_codes=True,
         )
+        index = index_of(session, study)
+        ended = {row.name: why for row in index.rows.values() if (why := index.ended(row))}
+    again = {row.id: _settled_before(row, ended) for row in found.rows}
     if as_json:
         record = {"total": found.total, "page": found.page, "pages": found.pages}
-        rows = [listed_record(row) for row in found.rows]
+        rows = [listed_record(row) | {"settled_before": bool(again[row.id])} for row in found.rows]
         click.echo(json.dumps(record | {"suggestions": rows}, indent=2, ensure_ascii=False))
         return
     for row in found.rows:
         click.echo(listed_line(row))
-    click.echo(f"{counted(found.total, 'disagreement')} open", err=True)
+        if again[row.id]:
+            click.echo(f"{'':>20}{again[row.id]}")
+    click.echo(f"{counted(found.total, 'suggestion')} to settle", err=True)
+
+
+def _settled_before(row: ListedSuggestion, ended: Mapping[str, Ended]) -> str:
+    """Return why something that was settled is to be settled again; empty: it was never settled."""
+    was = {
+        code.standing: ended[code.standing]
+        for code in row.codes
+        if code.kind is CodeKind.ADJUDICATED and code.standing in ended
+    }
+    said = ", ".join(f"'{name}' was {why.value}" for name, why in was.items())
+    return f"settled before, but {said} since: settle it again" if said else ""

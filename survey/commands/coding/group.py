@@ -9,9 +9,10 @@ from survey.commands.coding.designs import acceptability_command, choices_comman
 from survey.commands.coding.exports import export_command
 from survey.commands.coding.giving import adjudicate_command, code_command
 from survey.commands.coding.import_removal import remove_import_command
-from survey.commands.coding.imports import import_command, import_proposals_command
+from survey.commands.coding.imports import import_command
 from survey.commands.coding.listing import alike_command, audit_command, list_command
 from survey.commands.coding.measures import agreement_command, results_command, saturation_command
+from survey.commands.coding.proposals import import_proposals_command
 from survey.commands.coding.rehearsing import rehearse_command
 
 

@@ -1,8 +1,9 @@
-"""``equipoise survey coding import`` and ``import-proposals``: codebooks, codes, suggestions; all or nothing."""
+"""``equipoise survey coding import``: codebooks, codes, suggestions; all or nothing."""
 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,25 +13,36 @@ import click
 from sqlalchemy.orm import Session
 
 from survey.answers import RespondentKind
-from survey.coding.codebook_file import read_codebook_json, read_codebook_rows
-from survey.coding.coded_elsewhere import SuggestionLine, codes_of, read_codes, read_suggestions_csv
+from survey.coding.codebook_file import codebook_remarks, read_codebook_json, read_codebook_rows
+from survey.coding.coded_elsewhere import (
+    SuggestionLine,
+    codes_of,
+    codes_remarks,
+    read_codes,
+    read_suggestions_csv,
+    suggestions_remarks,
+)
 from survey.coding.coding import Asked, Coding, CodingError, Suggestion
-from survey.coding.model_files import read_model_proposals, read_model_suggestions
+from survey.coding.coding_tables import tables_remarks
+from survey.coding.model_files import read_model_suggestions
 from survey.commands.coding.common import slug_argument
 from survey.commands.coding.sources import (
     Source,
     categories_in,
     content_of,
+    folder_of,
     in_lines,
     read_whole,
     recognized,
     text_of,
 )
-from survey.commands.common import ACTOR, changing, counted, json_option, version_option
-from survey.store import codes, studies
+from survey.commands.common import ACTOR, changing, json_option, version_option
+from survey.store import studies
 from survey.store.coding_data import coding_of
 from survey.store.suggestion_imports import (
+    STATED,
     BadImport,
+    Complaint,
     ImportedRespondent,
     ImportedSuggestion,
     import_categories,
@@ -106,8 +118,7 @@ def import_command(
             case Source.CODES:
                 done = _import_codes(session, study, path, content, coder)
             case Source.SUGGESTIONS:
-                lines = read_suggestions_csv(content, str(path))
-                done = _import_lines(session, study, path, lines, origin or path.name)
+                done = _import_suggestions(session, study, path, content, origin or path.name)
             case Source.MODEL_SUGGESTIONS:
                 done = _import_model(session, study, path, content, origin)
             case Source.CODING:
@@ -125,15 +136,17 @@ def _import_codebook(session: Session, study: StudyRow, path: Path, content: byt
     if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         categories = read_codebook_json(text_of(path, content), str(path))
         lines: list[int] = []
+        remarks: tuple[str, ...] = ()
     else:
         rows = read_codebook_rows(content, str(path))
+        remarks = codebook_remarks(content, str(path))
         lines, categories = [line for line, _ in rows], tuple(category for _, category in rows)
     try:
         done = import_categories(session, study, categories, now=datetime.now(UTC), actor=ACTOR)
     except BadImport as error:
         raise in_lines(error, str(path), lines) from None
     counts = {"added": done.added, "reworded": done.reworded, "already_there": done.already_there}
-    return _Done(counts={"categories": counts})
+    return _Done(counts={"categories": counts}, remarks=remarks)
 
 
 def _import_codes(session: Session, study: StudyRow, path: Path, content: bytes, coder: str) -> _Done:
@@ -144,7 +157,19 @@ def _import_codes(session: Session, study: StudyRow, path: Path, content: bytes,
     except BadImport as error:
         raise in_lines(error, str(path), [line.line for line, _ in rows]) from None
     counts = {"added": done.added, "ended": done.ended, "already_there": done.already_there}
-    return _Done(counts={"codes": counts})
+    return _Done(counts={"codes": counts}, remarks=codes_remarks(content, str(path)))
+
+
+def _import_suggestions(session: Session, study: StudyRow, path: Path, content: bytes, origin: str) -> _Done:
+    design = studies.design_of(study)
+    lines = read_suggestions_csv(content, str(path), design)
+    done = _import_lines(session, study, path, lines, origin)
+    remarks = suggestions_remarks(content, str(path), design)
+    if remarks:
+        # What is there already stays as it is, so that the same entries with another column would change nothing.
+        again = f"to read them under other names, first 'equipoise survey coding remove-import {study.slug}"
+        remarks = (*remarks, f"{again} --source {shlex.quote(origin)}', then import the file anew")
+    return replace(done, remarks=(*remarks, *done.remarks))
 
 
 def _import_lines(
@@ -152,6 +177,7 @@ def _import_lines(
 ) -> _Done:
     entries = [line for line in lines if line.text]
     asked: dict[str, tuple[RespondentKind, set[Stance]]] = {}
+    stated: dict[str, dict[str, tuple[str, ...]]] = {}
     for line in lines:
         kind, stances = asked.setdefault(line.respondent, (line.kind, set()))
         if kind is not line.kind:
@@ -159,6 +185,7 @@ def _import_lines(
                 f"{path}:{line.line}: column 'kind': '{line.respondent}' is a {kind} in an earlier line"
             )
         stances.add(line.stance)
+        stated.setdefault(line.respondent, {}).update(line.stated)
     try:
         done = import_suggestions(
             session,
@@ -178,34 +205,52 @@ def _import_lines(
             ],
             source=origin,
             asked=[
-                ImportedRespondent(respondent=name, kind=kind, stances=frozenset(stances))
+                ImportedRespondent(
+                    respondent=name, kind=kind, stances=frozenset(stances), stated=stated[name]
+                )
                 for name, (kind, stances) in asked.items()
             ],
             now=datetime.now(UTC),
             actor=ACTOR,
         )
     except BadImport as error:
-        raise _in_lines_of(error, path, entries) from None
+        raise _in_lines_of(error, path, lines, list(asked)) from None
     counts = {"added": done.added, "already_there": done.already_there}
     people = {name for name, (kind, _) in asked.items() if kind is RespondentKind.HUMAN}
     remark = (
         "everybody in it named something: if others were asked and named nothing, add a line with an empty text "
         "for each, or every share is too high"
     )
+    respondents = {"added": done.respondents_added}
+    if done.respondents_completed:
+        respondents["with_more_stated"] = done.respondents_completed
     return _Done(
-        counts={"suggestions": counts, "respondents": {"added": done.respondents_added}},
+        counts={"suggestions": counts, "respondents": respondents},
         remarks=(remark,) if people and len(entries) == len(lines) else (),
     )
 
 
-def _in_lines_of(error: BadImport, path: Path, entries: Sequence[SuggestionLine]) -> CodingError:
-    """Return the complaints with lines. Those about respondents name them instead: they are counted apart."""
-    of_entries = [
-        complaint if complaint.column not in ("respondent", "kind") else replace(complaint, row=0)
-        for complaint in error.complaints
-    ]
-    distinct = list(dict.fromkeys(of_entries))
-    return in_lines(BadImport(distinct), str(path), [line.line for line in entries])
+def _in_lines_of(
+    error: BadImport, path: Path, lines: Sequence[SuggestionLine], asked: Sequence[str]
+) -> CodingError:
+    """Return the complaints with lines. Those about respondents alone name them instead: they are counted apart."""
+    entries = [line.line for line in lines if line.text]
+    firsts: dict[tuple[str, str], int] = {}
+    for line in lines:
+        for question in line.stated:
+            firsts.setdefault((line.respondent, question), line.line)
+    placed: list[Complaint] = []
+    numbers = list(entries)
+    for complaint in error.complaints:
+        if complaint.column in ("respondent", "kind"):
+            placed.append(replace(complaint, row=0))
+        elif complaint.column.startswith(STATED):
+            question = complaint.column.removeprefix(STATED)
+            numbers.append(firsts[asked[complaint.row - 1], question])
+            placed.append(replace(complaint, row=len(numbers), column=question))
+        else:
+            placed.append(complaint)
+    return in_lines(BadImport(list(dict.fromkeys(placed))), str(path), numbers)
 
 
 def _import_model(session: Session, study: StudyRow, path: Path, content: bytes, origin: str | None) -> _Done:
@@ -262,6 +307,7 @@ def _import_whole(session: Session, study: StudyRow, path: Path, origin: str | N
     except BadImport as error:
         raise in_lines(error, str(path), ()) from None
     return _Done(
+        remarks=tables_remarks(folder_of(path), str(path)) if path.is_dir() else (),
         counts={
             "suggestions": {
                 "added": suggestions.added,
@@ -274,7 +320,7 @@ def _import_whole(session: Session, study: StudyRow, path: Path, origin: str | N
                 "already_there": categories.already_there,
             },
             "codes": {"added": coded.added, "ended": coded.ended, "already_there": coded.already_there},
-        }
+        },
     )
 
 
@@ -321,42 +367,3 @@ def _respondent(asked: Asked) -> ImportedRespondent:
         order=asked.order,
         simulated=asked.simulated,
     )
-
-
-@click.command("import-proposals")
-@slug_argument
-@click.argument("path", metavar="PROPOSALS.JSON", type=click.Path(path_type=Path))
-@version_option
-@json_option
-def import_proposals_command(slug: str, path: Path, study_version: str | None, as_json: bool) -> None:
-    """Take in the categories that a model proposes ('equipoise compare propose'), in place of its earlier ones.
-
-    Proposals stand beside the coders' own codes, are compared with them, and never count.
-
-    \b
-    Example:
-      equipoise survey coding import-proposals kidney-attributes proposals.json
-    """
-    found = read_model_proposals(text_of(path, content_of(path)), str(path))
-    with changing() as session:
-        study = studies.find_study(session, slug, study_version)
-        if (found.study, found.version, found.design_hash) != (study.slug, study.version, study.design_hash):
-            raise CodingError(
-                f"{path}: is about study '{found.study}' version {found.version}, not '{study.slug}' version "
-                f"{study.version}: its numbers stand for other suggestions"
-            )
-        stored = codes.propose_codes(
-            session, study, found.label, found.proposals, now=datetime.now(UTC), actor=ACTOR
-        )
-    record = {
-        "model": found.label,
-        "proposals": stored,
-        "without_proposal": found.without,
-        "new_labels": list(found.new_labels),
-    }
-    if as_json:
-        click.echo(json.dumps(record, indent=2, ensure_ascii=False))
-        return
-    click.echo(f"{found.label}: proposals for {counted(stored, 'suggestion')}, {found.without} without one")
-    if found.new_labels:
-        click.echo(f"new categories that it proposes (none was made): {', '.join(found.new_labels)}")

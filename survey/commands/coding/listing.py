@@ -9,8 +9,15 @@ from typing import Any
 
 import click
 
+from survey.answers import RespondentKind
 from survey.coding.coding import CodeKind
-from survey.commands.coding.common import one_line, simulated_option, slug_argument, words_for
+from survey.commands.coding.common import (
+    one_line,
+    outcome_given,
+    simulated_option,
+    slug_argument,
+    words_for,
+)
 from survey.commands.common import ACTOR, changing, counted, json_option, looking, version_option
 from survey.store import studies, suggestion_list
 from survey.store.audit import audit_page
@@ -22,6 +29,7 @@ from survey.tables import EventRow
 PREFIX = "coding: "
 """How the events begin that the audit log keeps about coding."""
 _MOST_LISTED = 500
+_KINDS = {"people": RespondentKind.HUMAN, "models": RespondentKind.MODEL}
 
 
 @click.command("list")
@@ -30,6 +38,8 @@ _MOST_LISTED = 500
 @click.option("--search", default="", help="Words that stand in the text, the direction or the reason.")
 @click.option("--stance", type=click.Choice([s.value for s in Stance]), help="Only one question's.")
 @click.option("--category", default="", metavar="NAME", help="Only what is in this category.")
+@click.option("--no-category", is_flag=True, help="Only what names something that no category holds.")
+@click.option("--unusable", is_flag=True, help="Only what names nothing.")
 @click.option(
     "--state",
     type=click.Choice([s.value for s in CodingState]),
@@ -37,14 +47,19 @@ _MOST_LISTED = 500
     show_default=True,
     help="How far it is coded: by --coder, or by anybody.",
 )
-@click.option("--coder", help="Whose codes to show and whose state it is; nobody else's are shown then.")
+@click.option(
+    "--coder",
+    help="Whose codes to show and whose state and category it is. Nobody else's codes are shown then, nor which "
+    "suggestions are models'.",
+)
+@click.option("--kind", type=click.Choice(list(_KINDS)), help="Only people's or only models'.")
 @click.option("--alike", type=int, metavar="GROUP", help="Only one group of look-alikes.")
 @click.option(
     "--order",
     type=click.Choice([o.value for o in Order]),
     default=Order.ARRIVAL.value,
     show_default=True,
-    help="In which order.",
+    help="In which order; shuffled: --coder's own, as on the pages.",
 )
 @click.option(
     "--limit", type=click.IntRange(1, _MOST_LISTED), default=50, show_default=True, help="Per page."
@@ -58,8 +73,11 @@ def list_command(
     search: str,
     stance: str | None,
     category: str,
+    no_category: bool,
+    unusable: bool,
     state: str,
     coder: str | None,
+    kind: str | None,
     alike: int | None,
     order: str,
     limit: int,
@@ -72,8 +90,14 @@ def list_command(
     \b
     Example:
       equipoise survey coding list kidney-attributes --search smok
-      equipoise survey coding list kidney-attributes --coder anna --state to_code
+      equipoise survey coding list kidney-attributes --coder anna --state to_code --order shuffled
+      equipoise survey coding list kidney-attributes --no-category --kind people
     """
+    said = outcome_given([category] if category else [], no_category, unusable)
+    if coder is not None and kind is not None:
+        raise click.UsageError(
+            "--kind: who codes is not to know who made a suggestion; leave out --kind or --coder"
+        )
     with looking() as session:
         study = studies.find_study(session, slug, study_version)
         found = suggestion_list.suggestions_page(
@@ -82,8 +106,10 @@ def list_command(
             search=search,
             stance=Stance(stance) if stance else None,
             category=category,
+            outcome=None if category else said,
             state=CodingState(state),
             coder=coder,
+            kind=_KINDS[kind] if kind else None,
             alike=alike,
             simulated=simulated,
             order=Order(order),
@@ -93,21 +119,20 @@ def list_command(
         )
     if as_json:
         record = {"total": found.total, "page": found.page, "pages": found.pages}
-        click.echo(
-            json.dumps(
-                record | {"suggestions": list(map(listed_record, found.rows))}, indent=2, ensure_ascii=False
-            )
-        )
+        rows = [listed_record(row, with_kind=coder is None) for row in found.rows]
+        click.echo(json.dumps(record | {"suggestions": rows}, indent=2, ensure_ascii=False))
         return
     for row in found.rows:
-        click.echo(listed_line(row))
+        click.echo(listed_line(row, with_kind=coder is None))
     shown = f", page {found.page} of {found.pages}" if found.pages > 1 else ""
     click.echo(f"{counted(found.total, 'suggestion')}{shown}", err=True)
 
 
-def listed_line(row: ListedSuggestion) -> str:
-    """Return a suggestion with its codes as a terminal shows it."""
-    lines = [f"{row.id:>6}  {row.stance.value:<10}  {one_line(row.text)}"]
+def listed_line(row: ListedSuggestion, *, with_kind: bool = False) -> str:
+    """Return a suggestion with its codes as a terminal shows it. ``with_kind`` marks models': nobody who codes or
+    settles is to know them."""
+    mark = " (model)" if with_kind and row.kind is RespondentKind.MODEL else ""
+    lines = [f"{row.id:>6}  {row.stance.value:<10}  {one_line(row.text)}{mark}"]
     for name, text in (("direction", row.direction), ("why", row.why)):
         if text:
             lines.append(f"{'':>20}{name}: {one_line(text)}")
@@ -118,11 +143,11 @@ def listed_line(row: ListedSuggestion) -> str:
     return "\n".join(lines)
 
 
-def listed_record(row: ListedSuggestion) -> dict[str, Any]:
-    """Return a suggestion with its codes as plain data."""
+def listed_record(row: ListedSuggestion, *, with_kind: bool = False) -> dict[str, Any]:
+    """Return a suggestion with its codes as plain data, as :func:`listed_line` does."""
     return {
         "id": row.id,
-        "kind": row.kind.value,
+        **({"kind": row.kind.value} if with_kind else {}),
         "stance": row.stance.value,
         "text": row.text,
         "why": row.why,

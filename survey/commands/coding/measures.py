@@ -12,13 +12,17 @@ from survey.coding.agreement import Agreement, agreement_of
 from survey.coding.coding import Coding
 from survey.coding.coding_file import coding_sha256
 from survey.coding.coding_plots import agreement_plot, counts_plot, saturation_plot
+from survey.coding.direction_sections import RULE
 from survey.coding.groups import GroupCounts, questions_stated
 from survey.coding.number_words import (
+    category_words,
     counted,
     counts_sentences,
     differing,
+    directions_words,
     left_out_sentences,
     measured,
+    of_those_asked_both,
     probability,
     saturation_sentences,
     shared,
@@ -112,8 +116,8 @@ def _agreement_json(coding: Coding, agreement: Agreement) -> str:
 
 def _say_agreement(agreement: Agreement) -> None:
     click.echo(
-        f"{agreement.suggestions} suggestions, {agreement.coded} coded, {agreement.by_two} by two coders or more: "
-        "the numbers are about these"
+        f"{counted(agreement.suggestions, 'suggestion')}, {agreement.coded} coded, {agreement.by_two} by two "
+        "coders or more: the numbers are about these"
     )
     for work in agreement.coders:
         click.echo(f"  {work.coder}: {work.suggestions} coded")
@@ -121,7 +125,9 @@ def _say_agreement(agreement: Agreement) -> None:
         why = f" ({measure.reason})" if measure.reason else ""
         click.echo(f"Krippendorff's alpha, {name}: {measured(measure)}{why}")
     for category in agreement.categories:
-        click.echo(f"  {category.label}: {measured(category.alpha)}, in {category.suggestions} suggestions")
+        click.echo(
+            f"  {category.label}: {measured(category.alpha)}, in {counted(category.suggestions, 'suggestion')}"
+        )
     for pair in agreement.pairs:
         click.echo(_pair_line(pair))
     for model in agreement.models:
@@ -135,7 +141,7 @@ def _say_agreement(agreement: Agreement) -> None:
 def _pair_line(pair: PairAgreement) -> str:
     return (
         f"  Cohen's kappa of {pair.first} and {pair.second}, pooled over categories: "
-        f"{measured(pair.pooled_kappa)}, {pair.suggestions} suggestions"
+        f"{measured(pair.pooled_kappa)}, {counted(pair.suggestions, 'suggestion')}"
     )
 
 
@@ -144,6 +150,9 @@ def _pair_line(pair: PairAgreement) -> str:
 @version_option
 @click.option(
     "--group", "questions", multiple=True, metavar="QUESTION", help="Also by this question's answers."
+)
+@click.option(
+    "--directions", "with_directions", is_flag=True, help="Also whom people would put first because of each."
 )
 @click.option("--out", type=_file, help="Write every number to this file (.json).")
 @click.option("--report", type=_file, help="Write a page with numbers, pictures and methods (.html).")
@@ -156,6 +165,7 @@ def results_command(
     slug: str,
     study_version: str | None,
     questions: tuple[str, ...],
+    with_directions: bool,
     out: Path | None,
     report: Path | None,
     picture: Path | None,
@@ -177,7 +187,7 @@ def results_command(
         study = studies.find_study(session, slug, study_version)
         coding = coding_of_whom(session, study, simulated=simulated)
         opinions = _opinions(session, study, simulated, draws, seed)
-        options, title = _options(study), design_of(study).title
+        design, options = design_of(study), _options(study)
     known = sorted({*questions_stated(coding), *options})
     for question in questions:
         if question not in known:
@@ -197,14 +207,23 @@ def results_command(
     if out:
         write_text(out, text)
     if report:
-        write_text(report, render(results, title=title))
+        write_text(report, render(results, title=design.title))
     if picture:
         write_text(picture, counts_plot(results.counts))
     if as_json:
         click.echo(text, nl=False)
         return
-    _say_results(results, questions)
-    hint_at_simulated(coding, simulated=simulated)
+    asks_openly = design.suggestions is not None or bool(coding.suggestions or coding.asked)
+    if asks_openly:
+        _say_counts(results, questions)
+    if with_directions:
+        _say_directions(results)
+    if results.opinions is not None:
+        _say_opinions(results.opinions)
+    if asks_openly:
+        hint_at_simulated(coding, simulated=simulated)
+    elif results.opinions is None:
+        click.echo("nobody has rated anything yet; --simulated shows the ratings of rehearsals", err=True)
 
 
 def _opinions(session: Session, study: StudyRow, simulated: bool, draws: int, seed: int) -> Opinions | None:
@@ -226,14 +245,15 @@ def _options(study: StudyRow) -> dict[str, list[str]]:
     }
 
 
-def _say_results(results: Results, questions: tuple[str, ...]) -> None:
+def _say_counts(results: Results, questions: tuple[str, ...]) -> None:
     for sentence in counts_sentences(results.counts):
         click.echo(sentence)
     click.echo("In percent of those asked, with 95 % intervals; differences in percentage points:")
+    both = of_those_asked_both(results.counts)
     for count in results.counts.categories:
         click.echo(
-            f"  {count.label}: for {shared(count.for_share)}, against {shared(count.against_share)}, "
-            f"difference {differing(count.difference)}"
+            f"  {category_words(count)}: for {shared(count.for_share)}, against {shared(count.against_share)}, "
+            f"difference {differing(count.difference)}{f' ({both})' if both else ''}"
         )
     for group in results.groups:
         if group.question in questions:
@@ -245,16 +265,30 @@ def _say_results(results: Results, questions: tuple[str, ...]) -> None:
         for count in own.counts.categories:
             if count.mentions:
                 click.echo(
-                    f"  {count.label}: for {shared(count.for_share)}, against {shared(count.against_share)}"
+                    f"  {category_words(count)}: for {shared(count.for_share)}, against "
+                    f"{shared(count.against_share)}"
                 )
         for sentence in left_out_sentences(own.counts.left_out):
             click.echo(f"  {sentence}")
-    if results.opinions is not None:
-        for opinion in results.opinions.attributes:
-            click.echo(
-                f"  {opinion.label}: acceptable {shared(opinion.acceptable)}, not acceptable "
-                f"{shared(opinion.not_acceptable)}, cannot say {shared(opinion.cannot_say)}"
-            )
+
+
+def _say_directions(results: Results) -> None:
+    if not results.directions:
+        click.echo("Nobody said whom to put first because of anything.")
+        return
+    click.echo(f"Whom to put first because of it, so many people. {RULE}")
+    for count in results.counts.categories:
+        if given := results.directions.get(count.category):
+            click.echo(f"  {category_words(count)}, named by {given.people:,}: {directions_words(given)}")
+
+
+def _say_opinions(opinions: Opinions) -> None:
+    click.echo("Ratings, in percent of those who rated the attribute, with 95 % intervals:")
+    for opinion in opinions.attributes:
+        click.echo(
+            f"  {opinion.label}: acceptable {shared(opinion.acceptable)}, not acceptable "
+            f"{shared(opinion.not_acceptable)}, cannot say {shared(opinion.cannot_say)}"
+        )
 
 
 def _say_group(group: GroupCounts) -> None:
@@ -265,7 +299,7 @@ def _say_group(group: GroupCounts) -> None:
             f"{g.option} {shared(share)}" for g, share in zip(group.groups, row.shares, strict=True)
         )
         word = "for" if row.stance is Stance.SHOULD else "against"
-        click.echo(f"  {row.label}, {word}: {shares}")
+        click.echo(f"  {category_words(row)}, {word}: {shares}")
         for contrast in row.contrasts:
             click.echo(
                 f"    {contrast.first} minus {contrast.second}: {differing(contrast.difference)} points, "

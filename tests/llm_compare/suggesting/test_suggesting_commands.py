@@ -90,8 +90,8 @@ def test_a_server_is_asked_in_the_studys_words_and_its_refusals_are_kept(suggest
     assert (said["suggestions"], len(provider.received)) == (2, 4)
     sent = {body["messages"][-1]["content"].split("\n")[0] for body in provider.received}
     assert sent == {
-        "What about patients should be considered when deciding who gets a kidney first?",
-        "What about patients should not be considered when deciding who gets a kidney first?",
+        "What about patients SHOULD be considered when deciding who gets a kidney first?",
+        "What about patients should NOT be considered when deciding who gets a kidney first?",
     }
     assert all(body["max_tokens"] == 1500 for body in provider.received)
     file = read_suggestion_file(tmp_path / "m.jsonl")
@@ -365,6 +365,18 @@ def test_the_page_says_what_the_numbers_are_not_and_names_its_sources(run, tmp_p
     assert "Wilson" in page
     assert "<script" not in page
     assert coding_sha256(CODING) in page
+
+
+def test_what_counts_in_a_category_that_was_split_is_told(run, tmp_path):
+    age = CODING.categories[0]
+    split = (replace(age, retired=True), *CODING.categories[1:], replace(age, name="young", split_from="age"))
+    write_coding(tmp_path / "coding.json", replace(CODING, categories=split))
+    assert run("suggestions", "coding.json", "--out", "c.json", "--report", "p.html").exit_code == 0
+    record = read_compared(tmp_path / "c.json")
+    assert record["left_out"]["to_code_again"] == 1
+    page = (tmp_path / "p.html").read_text()
+    assert "1 suggestion of 4 of the people counts in a category that was split or retired since" in page
+    assert "Age (split)" in page
 
 
 def test_markup_in_labels_and_simulated_people_are_shown_as_what_they_are(run, tmp_path):

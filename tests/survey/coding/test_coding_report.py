@@ -173,6 +173,22 @@ def test_bars_are_as_long_as_their_shares(coding):
     assert sorted(ends) == pytest.approx([float(zero.pop())] * len(ends), abs=0.11)
 
 
+def test_the_kappa_of_two_coders_is_seen_beside_the_alpha_that_is_nearly_the_same(coded):
+    coding = coded(
+        [(f"p{i}", S, {"ann": f"c{i % 3}", "ben": f"c{i % 3 if i % 4 else 0}"}) for i in range(24)]
+    )
+    drawn = ElementTree.fromstring(agreement_plot(results_of(coding, draws=5).agreement))
+    svg = "{http://www.w3.org/2000/svg}"
+    rows = [g for g in drawn.iter(f"{svg}g") if g.find(f"{svg}path") is not None]
+
+    assert len(rows) == 3
+    for row in rows:
+        dot, plus = row.find(f"{svg}circle"), row.find(f"{svg}path")
+        middle = float(re.match(r"M[-\d.]+ ([-\d.]+)h", plus.get("d")).group(1))
+        # The plus reaches 4 up, the dot its radius down.
+        assert middle - 4 > float(dot.get("cy")) + float(dot.get("r"))
+
+
 def test_more_categories_than_a_picture_holds_are_said_to_be_left_out(coded):
     coding = coded([(f"p{i}", S, {"ann": f"c{i:02}", "ben": f"c{i:02}"}) for i in range(55)])
     results = results_of(coding, draws=5)

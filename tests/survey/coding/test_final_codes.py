@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from survey.coding.coding import Category, Code, CodeKind, CodingError, Outcome
+from survey.coding.coding import Category, Code, CodeKind, CodingError, Ended, Outcome
 from survey.coding.counts import counts_of
 from survey.coding.final import How, final_codes
 from survey.suggestions import Stance
@@ -84,6 +84,47 @@ def test_a_retired_category_counts_until_coded_anew_and_is_not_told_without_a_me
     counts = counts_of(coded([("p1", S, {"ann": "life"})], categories=retired))
 
     assert [(c.category, c.mentions) for c in counts.categories] == [("life", 1)]
+
+
+def test_what_counts_in_a_category_that_was_split_or_retired_is_to_be_coded_again(coded):
+    categories = [
+        Category(name="life", label="Life", retired=True),
+        Category(name="smoking", label="Smoking", split_from="life"),
+        Category(name="looks", label="Looks", retired=True),
+    ]
+    coding = coded(
+        [
+            ("p1", S, {"ann": "smoking", "ben": "smoking", "adjudicated": "life"}),
+            ("p2", S, {"ann": "life smoking"}),
+            ("p2", Stance.SHOULD_NOT, {"ann": "looks"}),
+            ("p3", S, {"ann": "life", "ben": "smoking"}),
+            ("p4", S, {"ann": "smoking"}),
+        ],
+        categories=categories,
+    )
+
+    final, counts = final_codes(coding), counts_of(coding)
+
+    assert [final.of(i).again for i in range(1, 6)] == [True, True, True, False, False]
+    assert (final.of(1).how, final.of(1).categories) == (How.ADJUDICATED, {"life"})
+    assert (counts.left_out.to_code_again, counts.left_out.open) == (3, 1)
+    assert {c.category: (c.mentions, c.ended) for c in counts.categories} == {
+        "life": (2, Ended.SPLIT),
+        "smoking": (2, None),
+        "looks": (1, Ended.RETIRED),
+    }
+
+
+def test_what_was_split_and_merged_since_stands_where_the_other_does(coded):
+    categories = [
+        Category(name="life", label="Life", retired=True, merged_into="habits"),
+        Category(name="habits", label="Habits", split_from="life"),
+    ]
+
+    coding = coded([("p1", S, {"ann": "life"})], categories=categories)
+
+    assert not final_codes(coding).of(1).again
+    assert coding.ended == {}
 
 
 @pytest.mark.parametrize(

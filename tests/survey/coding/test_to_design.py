@@ -15,6 +15,7 @@ from survey.answers import RespondentKind
 from survey.coding.choices import BadChoices, ChosenAttribute, StudyAbout, choices_from, read_choices
 from survey.coding.coding import Asked, Category, Code, CodeKind, Coding, CodingError, Outcome, Suggestion
 from survey.coding.coding_file import coding_sha256
+from survey.coding.counts import counts_of
 from survey.coding.design_templates import acceptability_for, template_for
 from survey.coding.to_design import design_from, remarks_on
 from survey.coding.toml_text import toml_text
@@ -79,6 +80,8 @@ def made_coding(*, simulated: bool = False) -> Coding:
 
 
 CODING = made_coding()
+ONE_SIDED = replace(CODING, asked=tuple(replace(a, stances=frozenset({SHOULD})) for a in CODING.asked))
+"""Nobody was asked what should not count."""
 SHA256 = coding_sha256(CODING)
 
 CHOICES = """
@@ -131,7 +134,8 @@ def test_the_design_has_the_chosen_attributes_and_says_where_each_came_from():
     assert [attribute.name for attribute in design.attributes] == ["age", "habits"]
     age, habits = design.origins
     # Three final mentions: twice Ann for, once Cid against. Ben's is open, so it does not count.
-    assert (age.mentions, age.asked, age.for_people, age.against_people) == (3, 5, 1, 1)
+    assert (age.mentions, age.for_people, age.against_people) == (3, 1, 1)
+    assert (age.asked_for, age.asked_against) == (5, 5)
     # Over both categories: Ben's smoking, Cid's drinking as adjudicated.
     assert (habits.mentions, habits.for_people, habits.against_people) == (2, 2, 0)
     assert (age.category, habits.category) == ("age", "smoking, drinking")
@@ -146,6 +150,40 @@ def test_a_person_who_names_both_categories_of_an_attribute_is_one_person():
     assert habits.category == "age, wealth"
     # Ann: age for (twice), wealth against; Cid: age against.
     assert (habits.mentions, habits.for_people, habits.against_people) == (4, 1, 2)
+
+
+def test_shares_for_and_against_can_be_read_from_the_origin_where_fewer_were_asked_one_question():
+    fewer = replace(
+        CODING,
+        asked=tuple(
+            replace(a, stances=a.stances - {SHOULD_NOT}) if a.respondent in ("dot", "eve") else a
+            for a in CODING.asked
+        ),
+    )
+    age = design_of(coding=fewer).origins[0]
+    shares = counts_of(fewer).of("age")
+
+    assert (age.asked_for, age.asked_against) == (5, 3)
+    assert age.for_people / age.asked_for == shares.for_share.value
+    assert age.against_people / age.asked_against == shares.against_share.value
+
+
+def test_of_a_question_that_nobody_was_asked_the_origin_says_nothing():
+    text = made(coding=ONE_SIDED)
+    (written, _) = tomllib.loads(text)["attributes"]
+    age = parse_design(text).origins[0]
+
+    assert written["origin"].keys() == {
+        "study", "coding_sha256", "category", "mentions", "asked_for", "for_people",
+    }  # fmt: skip
+    assert (age.asked_for, age.for_people, age.asked_against, age.against_people) == (5, 1, None, None)
+    assert "1 of 5 (20%) for, nobody was asked against, in 2" in text.replace("\n# ", " ")
+
+
+def test_an_attribute_whose_people_were_asked_nothing_can_still_be_chosen():
+    age = design_of(coding=replace(CODING, asked=())).origins[0]
+
+    assert (age.mentions, age.asked_for, age.asked_against) == (0, None, None)
 
 
 def test_what_is_left_out_gets_a_default_that_is_written_out():
@@ -236,8 +274,11 @@ def test_the_head_of_the_file_says_who_named_each_attribute():
     assert "what people named in study 'kidney-attributes' version 2" in plain
     assert f"Coding: SHA-256 {SHA256}, made by 2 coders" in plain
     assert "5 people were asked" in plain
-    assert "age (category age): 1 (20%) for, 1 (20%) against, in 3 suggestions" in plain
-    assert "habits (category smoking, drinking): 2 (40%) for, 0 (0%) against, in 2 suggestions" in plain
+    assert "age (category age): 1 of 5 (20%) for, 1 of 5 (20%) against, in 3 suggestions" in plain
+    assert (
+        "habits (category smoking, drinking): 2 of 5 (40%) for, 0 of 5 (0%) against, in 2 suggestions"
+        in plain
+    )
     assert "'age': coders differ on 1 more suggestion, not settled and not counted" in plain
 
 
@@ -341,6 +382,22 @@ def test_every_problem_names_line_and_key_of_the_choices(old: str, new: str, key
     line = text.splitlines()[number - 1]
     last = key.split(".")[-1].split("[")[0]
     assert last in line or key.split("[")[0] in line or "levels" in line or "[study]" in line
+
+
+def test_all_problems_are_told_at_once_whatever_finds_them():
+    text = CHOICES.replace('category = "age"', 'category = "aeg"\norigin = { mentions = 900 }')
+    text = text.replace('slug = "from-people"', 'slug = "x"\ncomparisons_per_respondent = 7')
+    text = text.replace('label = "Habits"\n', "").replace('words = "30 years old"', 'words = ""')
+
+    said = [problem.split(": ")[1] for problem in problems(text)]
+
+    # The number of comparisons can be checked only where the attributes can: the words are needed first.
+    assert sorted(said) == [
+        "attributes[1].category",
+        "attributes[1].levels[1].words",
+        "attributes[1].origin",
+        "attributes[2].label",
+    ]
 
 
 def test_problems_know_which_attribute_they_are_about():
@@ -520,13 +577,10 @@ def test_toml_is_read_back_as_it_was(document: dict[str, Any]):
     assert tomllib.loads(toml_text(document, comment=["any\nthing \x00"])) == document
 
 
-def test_of_a_question_that_nobody_was_asked_a_zero_is_said_to_say_nothing():
-    one_sided = replace(
-        CODING, asked=tuple(replace(a, stances=a.stances & {Stance.SHOULD}) for a in CODING.asked)
-    )
+def test_a_question_that_nobody_was_asked_is_told():
     chosen = [ChosenAttribute(categories=("age",), table={"name": "age"})]
 
     assert (
-        remarks_on(one_sided, chosen)[0] == "nobody was asked what should not count: a 0 there says nothing"
+        remarks_on(ONE_SIDED, chosen)[0] == "nobody was asked what should not count: nothing is known of it"
     )
     assert not any("nobody was asked" in remark for remark in remarks_on(CODING, chosen))

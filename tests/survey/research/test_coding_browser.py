@@ -57,7 +57,7 @@ def coder(app: Flask, sqlite_engine: Engine, secrets: Secrets, chromium: Browser
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{url}/research/?token={secrets.research_token}")
-        page.goto(f"{url}/research/studies/1/suggestions/next")
+        page.goto(f"{url}/research/studies/1/suggestions/next?order=arrival")
         yield page
         context.close()
     finish_figures(app)

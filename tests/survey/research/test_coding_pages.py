@@ -21,6 +21,7 @@ from werkzeug.test import TestResponse
 from survey.answers import RespondentKind
 from survey.app import create_app
 from survey.coding.coding import Category, CodeKind, CodingError, Outcome
+from survey.coding.shuffled import shuffled
 from survey.config import Secrets, Settings
 from survey.db import reading, writing
 from survey.design_file import EXAMPLES, parse_design
@@ -276,14 +277,17 @@ def test_a_coder_sees_nothing_of_what_others_coded(people: Mapping[str, FlaskCli
         page = people["cora"].get(BASE + path)
         assert "carl" not in page.text, path
         assert "1 of 1" not in words_of(page), path
-    assert "Religion 1 of 1" in words_of(people["vera"].get(BASE))
+    assert "Religion 1 of 1 coder" in words_of(people["vera"].get(BASE))
     listed = people["cora"].get(f"{BASE}?category=religion")
     assert "0 suggestions" in words_of(listed)
-    assert "1 suggestion" in words_of(people["olga"].get(f"{BASE}?category=religion"))
+    assert "1 suggestion" in words_of(people["olga"].get(f"{BASE}?category=religion&codes=all"))
+    assert "0 suggestions" in words_of(people["olga"].get(f"{BASE}?category=religion")), "her own"
     form = people["cora"].get(f"{BASE}/{coded.ids[1]}").text
     assert 'value="religion" checked' not in form
     for state in ("differ", "settled"):
         assert people["cora"].get(f"{BASE}?state={state}").status_code == 404
+    for path in ("", "/next", f"/{coded.ids[1]}"):
+        assert people["cora"].get(f"{BASE}{path}?codes=all").status_code == 404
 
 
 def test_nobody_is_told_who_said_it(people: Mapping[str, FlaskClient], coded: Coded) -> None:
@@ -291,6 +295,79 @@ def test_nobody_is_told_who_said_it(people: Mapping[str, FlaskClient], coded: Co
     coded.code(coded.ids[0], "carl", "dependents")
     for path in ("", f"/{coded.ids[0]}", "/adjudication?names=yes"):
         assert not re.search(r"\bp[1-4]\b", words_of(people["olga"].get(BASE + path))), path
+
+
+@pytest.fixture
+def with_models(coded: Coded) -> int:
+    """Id of a suggestion of a model, beside people's."""
+    entry = ImportedSuggestion(
+        respondent="gpt#1", kind=RespondentKind.MODEL, stance=SHOULD, text="Waiting time", number=1
+    )
+    with writing(coded.engine) as session:
+        study = session.get_one(StudyRow, 1)
+        return import_suggestions(
+            session, study, [entry], source="model_suggestions.jsonl", now=coded.now, actor="command line"
+        ).ids[0]
+
+
+def test_who_codes_is_not_told_what_a_model_wrote(
+    people: Mapping[str, FlaskClient], coded: Coded, with_models: int
+) -> None:
+    for name in ("cora", "olga"):
+        coded.code(with_models, name, "age")
+    seen, ahead = set(), {"/research/", "/research/studies/1"}
+    while ahead:
+        path = ahead.pop()
+        seen.add(path)
+        page = people["cora"].get(path)
+        ahead |= {
+            there.partition("#")[0]
+            for href in re.findall(r'href="([^"]+)"', page.text)
+            if (there := html.unescape(href)).startswith("/research/studies/1")
+        } - seen
+        if page.mimetype == "text/html":
+            assert "model" not in words_of(page), path
+    assert f"{BASE}/{with_models}" in seen
+    assert people["cora"].get(f"{BASE}?kind=model").status_code == 404
+    for path in ("", "?category=age", f"/{with_models}", "/next"):
+        assert "model" not in words_of(people["olga"].get(BASE + path, follow_redirects=True)), path
+    assert people["olga"].get(f"{BASE}?kind=model").status_code == 404
+    for page in (people["vera"].get(BASE), people["olga"].get(f"{BASE}?codes=all")):
+        assert page.text.count('class="chip other"><bdi>model</bdi>') == 1
+
+
+def test_an_owner_reads_everybodys_codes_and_codes_nothing_meanwhile(
+    people: Mapping[str, FlaskClient], coded: Coded, with_models: int
+) -> None:
+    olga, first = people["olga"], coded.ids[0]
+    coded.code(first, "cora", "age")
+    coded.code(first, "carl", "dependents")
+    coded.code(with_models, "carl", "age")
+    post(olga, f"/{first}/settle", category="age", do="save")
+    table = olga.get(f"{BASE}/categories")
+    assert "Age No definition yet 1 1 of models 0 2" in words_of(table)
+    ways = [html.unescape(way) for way in re.findall(r'href="([^"]+)"', table.text) if "category=age" in way]
+    listed = [words_of(olga.get(way)) for way in ways]
+    assert ["1 suggestion" in one for one in listed] == [True, True]
+    assert (
+        "young people first should count Age settled Age 1 of 2 coders Dependents 1 of 2 coders" in listed[0]
+    )
+    assert "Waiting time should count model Age 1 of 1 coder" in listed[1]
+    assert 'aria-current="page">Everybody’s codes' in olga.get(ways[0]).text
+    for page in (olga.get(ways[0]), people["vera"].get(ways[0])):
+        assert page.status_code == 200
+        assert 'name="id"' not in page.text
+        assert "/next" not in page.text
+    before = coded.counts()
+    sent = post(olga, "/codes?codes=all", which="page", shown=str(first), to="age", do="add")
+    assert (sent.status_code, coded.counts()) == (400, before)
+    mine = olga.get(BASE)
+    assert "settled" not in words_of(mine).partition("young people first")[2]
+    assert mine.text.count('name="id"') == 7
+    for kind, found in (("human", 6), ("model", 1)):
+        page = olga.get(f"{BASE}?codes=all&kind={kind}")
+        assert page.text.count('class="said-text"') == found
+    assert olga.get(f"{BASE}?codes=all&state=to_code").text.count('class="said-text"') == 5
 
 
 # --- the list ------------------------------------------------------------------------------------------
@@ -630,13 +707,97 @@ def test_sending_the_same_code_twice_leaves_one(researcher: FlaskClient, coded: 
 
 
 def test_a_search_is_coded_through_without_leaving_it(researcher: FlaskClient, coded: Coded) -> None:
+    first, second = (id_ for id_ in own_order(coded, "operator") if id_ in (coded.ids[1], coded.ids[5]))
     page = researcher.get(f"{BASE}/next?search=religion", follow_redirects=True)
-    assert page.request.path == f"{BASE}/{coded.ids[1]}"
+    assert page.request.path == f"{BASE}/{first}"
     page = researcher.get(
-        post(researcher, f"/{coded.ids[1]}?search=religion", quick="rel", do="save").headers["Location"]
+        post(researcher, f"/{first}?search=religion", quick="rel", do="save").headers["Location"]
     )
-    assert page.request.path == f"{BASE}/{coded.ids[5]}"
+    assert page.request.path == f"{BASE}/{second}"
     assert page.request.args["search"] == "religion"
+
+
+def own_order(coded: Coded, coder: str) -> list[int]:
+    return shuffled(coded.ids, study="kidney-attributes", version="1", coder=coder)
+
+
+def gone_through(client: FlaskClient, query: str) -> list[int]:
+    """Code everything one by one; return the ids in the order in which the pages came."""
+    page, seen = client.get(f"{BASE}/next{query}", follow_redirects=True), []
+    while page.request.path != BASE:
+        seen.append(int(page.request.path.rsplit("/", 1)[1]))
+        sent = post(client, f"/{seen[-1]}?{page.request.query_string.decode()}", quick="rel", do="save")
+        page = client.get(sent.headers["Location"])
+    return seen
+
+
+def test_they_come_one_by_one_in_each_coders_own_order(
+    people: Mapping[str, FlaskClient], coded: Coded
+) -> None:
+    assert own_order(coded, "cora") != own_order(coded, "carl") != list(coded.ids)
+    begin = words_of(people["cora"].get(f"{BASE}/next", follow_redirects=True))
+    assert "Shuffled for you: should your coding drift" in begin
+    for name in ("cora", "carl"):
+        assert gone_through(people[name], "") == own_order(coded, name)
+
+
+@pytest.mark.parametrize("order", ["arrival", "text", "alike"])
+def test_an_order_that_is_asked_for_is_kept_one_by_one(
+    researcher: FlaskClient, coded: Coded, order: str
+) -> None:
+    post(researcher, "/alike", threshold="0.45")
+    listed = researcher.get(f"{BASE}?order={order}").text
+    wanted = [int(id_) for id_ in re.findall(r'name="shown" value="([0-9]+)"', listed)]
+    assert sorted(wanted) == sorted(coded.ids)
+    assert wanted != own_order(coded, "operator")
+    assert (wanted == sorted(coded.ids)) == (order == "arrival")
+    way = re.search(r'href="([^"]+/next[^"]*)"', listed)
+    assert way
+    assert gone_through(researcher, "?" + html.unescape(way[1]).partition("?")[2]) == wanted
+
+
+def test_before_and_after_are_neighbors_in_the_order_of_the_page(
+    researcher: FlaskClient, coded: Coded
+) -> None:
+    order = own_order(coded, "operator")
+    for place, id_ in enumerate(order):
+        page = researcher.get(f"{BASE}/{id_}").text
+        before = re.search(r'suggestions/([0-9]+)"[^>]*accesskey="p"', page)
+        after = re.search(r'suggestions/([0-9]+)"[^>]*accesskey="n"', page)
+        assert [int(found[1]) if found else None for found in (before, after)] == [
+            order[place - 1] if place else None,
+            order[place + 1] if place + 1 < len(order) else None,
+        ]
+
+
+def test_what_no_category_held_is_found_and_gone_through_once_more(
+    researcher: FlaskClient, coded: Coded
+) -> None:
+    pile = coded.ids[1:4]
+    for id_ in pile:
+        coded.code(id_, "operator", outcome=Outcome.NO_CATEGORY)
+    coded.code(coded.ids[0], "operator", outcome=Outcome.UNUSABLE)
+    coded.code(coded.ids[5], "ben", outcome=Outcome.NO_CATEGORY)
+    page = researcher.get(BASE)
+    assert '<option value="outcome:no_category">(no category)</option>' in page.text
+    for query, found in (
+        ("?category=outcome:no_category", [1, 2, 3]),
+        ("?category=outcome:unusable", [0]),
+        ("?category=outcome:no_category&codes=all", [1, 2, 3, 5]),
+    ):
+        texts = re.findall(r'class="said-text"[^>]*>(.*?)</p>', researcher.get(BASE + query).text)
+        assert list(map(html.unescape, texts)) == [SAID[place][2] for place in found]
+    assert researcher.get(f"{BASE}?category=outcome:other").status_code == 404
+
+    way = re.search(r'href="([^"]+/next[^"]*)"', researcher.get(f"{BASE}?category=outcome:no_category").text)
+    assert way
+    page = researcher.get(html.unescape(way[1]), follow_redirects=True)
+    assert "Number 1 of 3 of what you searched for." in words_of(page)
+    # Each leaves the pile when it is coded, and the next one comes all the same.
+    assert gone_through(researcher, "?category=outcome:no_category") == [
+        id_ for id_ in own_order(coded, "operator") if id_ in pile
+    ]
+    assert "Nothing was found" in researcher.get(f"{BASE}?category=outcome:no_category").text
 
 
 def test_what_is_to_be_coded_again_is_coded_through_alone(researcher: FlaskClient, coded: Coded) -> None:
@@ -738,6 +899,24 @@ def test_a_codebook_goes_out_and_comes_back(researcher: FlaskClient, coded: Code
     assert coded.category("ageism").label == "Old age"
 
 
+def test_columns_of_a_codebook_that_are_passed_over_are_named(researcher: FlaskClient, coded: Coded) -> None:
+    def take(content: bytes) -> str:
+        file = (BytesIO(content), "<b>.csv")
+        answer = researcher.post(f"{BASE}/codebook", data={"csrf_token": csrf_of(researcher), "file": file})
+        assert answer.status_code == 303
+        return researcher.get(answer.location).text
+
+    page = take(b"name,label,definitions\nrace,Race,Ethnic origin\n")
+    assert (
+        "&lt;b&gt;.csv: column was passed over: &#39;definitions&#39; (is &#39;definition&#39; meant?)."
+        in page
+    )
+    assert "Categories: 1 added." in page
+    assert coded.category("race").definition == ""
+    assert "passed over" not in take(b"name,label,definition\nrace,Race,Ethnic origin\n")
+    assert coded.category("race").definition == "Ethnic origin"
+
+
 @pytest.mark.parametrize(
     ("content", "name", "says"),
     [
@@ -824,6 +1003,41 @@ def test_nothing_can_be_settled_with_a_category_that_was_split(
     assert "As Coder B said" not in said
 
 
+def test_what_was_settled_into_a_category_that_was_split_is_settled_again(
+    researcher: FlaskClient, disputed: Coded
+) -> None:
+    post(researcher, "/settle", coder="ben", open="3", sure="yes")
+    # Nobody but the adjudication put it there.
+    post(researcher, f"/{disputed.ids[5]}/settle", category="dependents", do="save")
+    assert "Nothing to settle" in researcher.get(f"{BASE}/adjudication").text
+    assert "Not final" not in words_of(worked_out(researcher, "/results"))
+    post(researcher, "/categories/dependents/split", labels="Children\nParents")
+
+    said = words_of(researcher.get(f"{BASE}/adjudication"))
+    assert "2 suggestions to settle; 2 settled" in said
+    assert "It was settled as Age Dependents , which was split since." in said
+    assert "Age Dependents to settle again" in said
+    results = words_of(worked_out(researcher, "/results"))
+    assert "Not final: 2 suggestions count in a category that was split or retired since" in results
+    assert "Dependents split 2" in results
+    choosing = words_of(worked_out(researcher, "/design"))
+    assert "Not final: 2 suggestions count" in choosing
+    assert "Dependents split 2" in choosing
+    last = words_of(researcher.get(f"{BASE}/adjudication?after={disputed.ids[0]}"))
+    assert "It was settled as Dependents , which was split since." in last
+    assert "No coder has coded it." in last
+
+    post(researcher, "/settle", coder="ben", open="2", sure="yes")
+    assert settled(disputed)[0] == {"age", "dependents"}, "ben has to code it again"
+    disputed.code(disputed.ids[0], "ben", "children")
+    post(researcher, "/settle", coder="ben", open="2", sure="yes")
+    assert settled(disputed)[0] == {"children"}
+    post(researcher, f"/{disputed.ids[5]}/settle", category="parents", do="save")
+    assert disputed.words(disputed.ids[5], "", CodeKind.ADJUDICATED) == {"parents"}
+    assert "Nothing to settle" in researcher.get(f"{BASE}/adjudication").text
+    assert "Not final" not in words_of(worked_out(researcher, "/results"))
+
+
 def test_a_page_without_disagreements_says_why_there_are_none(researcher: FlaskClient, coded: Coded) -> None:
     says = []
     for coder in ("", "anna", "ben"):
@@ -886,6 +1100,18 @@ def test_results_count_people_with_those_who_named_nothing(researcher: FlaskClie
     assert "Yes 2 asked: too few" in said
 
 
+def test_a_difference_says_of_whom_it_is_where_some_were_asked_one_question(
+    researcher: FlaskClient, disputed: Coded
+) -> None:
+    assert "asked both" not in words_of(worked_out(researcher, "/results"))
+    asked = ImportedRespondent(respondent="p9", kind=RespondentKind.HUMAN, stances=frozenset({SHOULD}))
+    with writing(disputed.engine) as session:
+        study = session.get_one(StudyRow, 1)
+        import_suggestions(session, study, [], source="panel", asked=[asked], now=disputed.now, actor="olga")
+    said = words_of(worked_out(researcher, "/results"))
+    assert "Difference percentage points, of the 4 asked both" in said
+
+
 def test_the_files_of_the_results_say_what_the_page_says(researcher: FlaskClient, disputed: Coded) -> None:
     worked_out(researcher, "/results")
     results = json.loads(researcher.get(f"{BASE}/results/results.json").text)
@@ -897,6 +1123,8 @@ def test_the_files_of_the_results_say_what_the_page_says(researcher: FlaskClient
     numbers = [cell for line in table[1:] for cell in line.split(",")[2:]]
     assert any(number.startswith("-") for number in numbers)
     assert all(float(number) <= 4 for number in numbers if number)
+    assert table[0].endswith(",difference_high,asked_both,ended")
+    assert all(line.endswith(",4,") for line in table[1:])
     for name in ("counts.svg", "agreement.svg", "saturation.svg"):
         assert researcher.get(f"{BASE}/results/{name}").text.startswith("<svg xmlns=")
     assert "<html" in researcher.get(f"{BASE}/results/report.html").text
@@ -1100,7 +1328,7 @@ def test_chosen_categories_become_a_checked_design_that_is_added_as_a_draft(
     text = html.unescape(found[1])
     design = parse_design(text)
     origin = design.origins[0]
-    assert (origin.attribute, origin.mentions, origin.asked, origin.for_people) == ("age", 1, 4, 1)
+    assert (origin.attribute, origin.mentions, origin.asked_for, origin.for_people) == ("age", 1, 4, 1)
     assert [a.name for a in design.attributes] == ["age", "dependents"]
     file = post(researcher, "/design.toml", text=text)
     assert file.text == text
@@ -1140,6 +1368,86 @@ def test_what_makes_no_design_is_told_beside_its_field_and_everything_is_kept(
     for name, value in design_fields(**changes).items():
         if value and "kind" not in name and "favours" not in name:
             assert html.escape(value.split("\r\n")[0], quote=False) in page.text, name
+
+
+def directed(coded: Coded, *given: tuple[str, str]) -> None:
+    """So many people more name age, each with a text and a direction, and Anna agrees."""
+    entries = [
+        ImportedSuggestion(
+            respondent=f"d{number}", kind=RespondentKind.HUMAN, stance=SHOULD, text=text, direction=direction
+        )
+        for number, (text, direction) in enumerate(given)
+    ]
+    with writing(coded.engine) as session:
+        study = session.get_one(StudyRow, 1)
+        ids = import_suggestions(
+            session, study, entries, source="panel", asked=[], now=coded.now, actor="command line"
+        ).ids
+        categories.reword_category(
+            session, study, "age", definition="How <old> they are.", now=coded.now, actor="olga"
+        )
+    for id_ in ids:
+        coded.code(id_, "anna", "age")
+
+
+def test_what_people_meant_stands_beside_each_attribute_to_be_worded(
+    researcher: FlaskClient, coded: Coded
+) -> None:
+    given = [("age", "the young"), ("Age!", "The young"), ("years", "the old <b>")]
+    directed(coded, *given, *[("age", f"way {number}") for number in range(5)])
+    pages = (
+        researcher.get(f"{BASE}/design/words?category=age&category=dependents"),
+        # Also where something is wrong, and where the design is worked over.
+        post(researcher, "/design/words", **design_fields(**{"attributes-0-label": ""})),
+        post(researcher, "/design/again", **design_fields()),
+    )
+
+    for page in pages:
+        age, dependents = page.text.split("<fieldset")[2:]
+        assert "How &lt;old&gt; they are." in age
+        listed = [
+            " ".join(html.unescape(re.sub("<[^>]+>", " ", item)).split())
+            for item in re.findall(r"<li>(.*?)</li>", age, re.DOTALL)
+        ]
+        assert listed == [
+            "The young 2 times",
+            *("the old <b>", "way 0", "way 1", "way 2"),
+            "age 7 times",
+            "years",
+        ]
+        assert "2 more answers." in age
+        assert f'href="{BASE}?category=age"' in age
+        assert "Nobody said that it should count" in dependents
+
+
+def test_what_few_people_said_is_in_no_file_of_the_results_and_in_nothing_that_is_kept(
+    researcher: FlaskClient, coded: Coded, settings: Settings
+) -> None:
+    directed(coded, *[("age", "the young")] * 3, ("age", "my neighbor Ms Weiss"))
+    page = worked_out(researcher, "/results")
+
+    assert re.search(r"<bdi[^>]*>the young</bdi> <span class=\"quiet\">3</span>", page.text)
+    assert "In people’s own words" in page.text
+    files = [researcher.get(f"{BASE}/results/{name}").text for name in ("results.json", "report.html")]
+    kept = [file.read_text(encoding="utf-8") for file in (settings.state_dir / "coding").iterdir()]
+    assert kept
+    for text in (page.text, *files, *kept):
+        assert "the young" in text
+        assert "Weiss" not in text
+
+
+def test_a_study_of_ratings_alone_tells_no_zeros_about_suggestions(
+    researcher: FlaskClient, sqlite_engine: Engine, start: Any
+) -> None:
+    with writing(sqlite_engine) as session:
+        text = (EXAMPLES / "kidney-ratings.toml").read_text(encoding="utf-8")
+        studies.add_study(session, text, now=start, actor="command line")
+
+    said = words_of(worked_out(researcher, "/results"))
+
+    assert "Nobody has rated anything yet." in said
+    for words in ("People asked", "Named nothing", "open questions"):
+        assert words not in said
 
 
 def test_a_category_that_is_none_makes_no_design(researcher: FlaskClient, disputed: Coded) -> None:

@@ -139,7 +139,7 @@ def test_the_page_tells_which_attributes_people_named(
 ):
     origin = (
         f'[attributes.origin]\nstudy = "first 1"\ncoding_sha256 = "{"a" * 64}"\ncategory = "years"\n'
-        "mentions = 7\nasked = 20\nfor_people = 5\nagainst_people = 2\n"
+        "mentions = 7\nasked_for = 20\nfor_people = 5\nasked_against = 18\nagainst_people = 2\n"
     )
     text = kidney_8.replace(
         '[[attributes]]\nname = "drinking"', f'{origin}\n[[attributes]]\nname = "drinking"'
@@ -148,7 +148,7 @@ def test_the_page_tells_which_attributes_people_named(
 
     page = researcher.get(f"/research/studies/{study.id}")
 
-    assert "age: “years” in first 1, 7 mentions; of 20 asked, 5 for and 2 against" in words(page)
+    assert "age: “years” in first 1, 7 mentions; for: 5 of 20 asked; against: 2 of 18" in words(page)
     assert "28 comparisons" in words(page)
     assert f"/research/studies/{study.id}/estimate" in page.text
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from survey.answers import RespondentKind
 from survey.coding.coding import CodingError
 from survey.db import reading
 from survey.store import categories
@@ -321,12 +322,33 @@ def test_uses_are_counted_by_stance_and_by_who_and_models_only_propose(coders) -
     coders.do(codes.propose_codes, "gpt", {a: ["age"], b: ["age"]})
     (use,) = coders.see(categories.category_uses)
     assert use.by_stance == {Stance.SHOULD: 1, Stance.SHOULD_NOT: 1}
+    assert use.by_source == {
+        (Stance.SHOULD, RespondentKind.HUMAN, False): 1,
+        (Stance.SHOULD_NOT, RespondentKind.HUMAN, False): 1,
+    }
     assert (use.by_coder, use.adjudicated, use.proposed) == ({"anna": 1, "bo": 2}, 1, {"gpt": 2})
     assert uses(coders, simulated=None) == {"age": 3}
     assert uses(coders, simulated=True) == {"age": 1}
     (own,) = coders.see(categories.category_uses, coder="anna")
     assert (own.suggestions, own.by_coder, own.adjudicated, own.proposed) == (1, {"anna": 1}, 0, {})
     assert CodeKind.MODEL.value not in own.by_coder
+
+
+def test_uses_tell_people_models_and_simulated_ones_apart(coders) -> None:
+    (a,) = coders.suggest("old people")
+    (m, n) = coders.suggest("age", "years", respondent="gpt#1", kind=RespondentKind.MODEL)
+    (s,) = coders.suggest("old", respondent="sim", simulated=True)
+    coders.category("Age")
+    for id_ in (a, m, n, s):
+        coders.code(id_, "age")
+        coders.code(id_, "age", coder="bo")
+    (use,) = coders.see(categories.category_uses, simulated=None)
+    assert use.by_source == {
+        (Stance.SHOULD, RespondentKind.HUMAN, False): 1,
+        (Stance.SHOULD, RespondentKind.MODEL, False): 2,
+        (Stance.SHOULD, RespondentKind.HUMAN, True): 1,
+    }
+    assert use.suggestions == 4
 
 
 def test_a_study_has_its_own_categories(coders, short_design: str) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from survey.coding.coding import CodeKind, Outcome
+from survey.coding.final import How, final_codes
 from survey.db import reading, writing
 from survey.store import categories, codes, studies
 from survey.store.categories import CodingConflict, NoSuchCategory
@@ -275,8 +276,12 @@ def test_disagreements_are_those_that_a_plain_comparison_finds(coders_sqlite, se
         else:
             coders.code(id_, *chosen, coder=coder)
     coders.do(categories.merge_categories, ["b", "c"], "a")
-    for id_ in ids[::7]:
-        coders.do(codes.adjudicate, id_, categories=["d"])
+    coders.category("E", "F")
+    for place, id_ in enumerate(ids[::4]):
+        coders.do(codes.adjudicate, id_, categories=[["d"], ["e"], ["d", "f"], ["e", "f"]][place % 4])
+    coders.do(categories.split_category, "e", ["E1", "E2"])
+    coders.do(categories.retire_category, "f")
+    coders.do(codes.adjudicate, ids[4], categories=["e1", "d"])
     coding = coders.see(coding_of, include_simulated=False)
     expected = []
     for id_ in ids:
@@ -286,11 +291,21 @@ def test_disagreements_are_those_that_a_plain_comparison_finds(coders_sqlite, se
             if code.kind is CodeKind.CODER:
                 word = coding.standing(code.category) if code.category else code.outcome.value
                 sets.setdefault(code.coder, set()).add(word)
-        settled = any(code.kind is CodeKind.ADJUDICATED for code in on_it)
-        if not settled and len({frozenset(said) for said in sets.values()}) > 1:
+        settled = [code.category for code in on_it if code.kind is CodeKind.ADJUDICATED]
+        again = {"e", "f"}.intersection(settled)
+        if again or (not settled and len({frozenset(said) for said in sets.values()}) > 1):
             expected.append(id_)
-    assert len(expected) > 5
+    assert len(expected) > 8
     assert differ(coders) == expected
+    finals = final_codes(coding).by_suggestion.values()
+    assert expected == [
+        f.suggestion for f in finals if f.how is How.OPEN or (f.how is How.ADJUDICATED and f.again)
+    ]
+    assert coders.see(suggestion_ids, state=CodingState.SETTLED) == [
+        f.suggestion for f in finals if f.how is How.ADJUDICATED and not f.again
+    ]
+    again = coders.see(suggestion_ids, state=CodingState.TO_CODE_AGAIN)
+    assert {f.suggestion for f in finals if f.again} <= set(again)
 
 
 def test_what_is_settled_is_no_disagreement_until_that_is_withdrawn(ready) -> None:
@@ -306,6 +321,34 @@ def test_what_is_settled_is_no_disagreement_until_that_is_withdrawn(ready) -> No
     assert [what for what, _ in ready.events()][-2:] == ["suggestion adjudicated", "adjudication withdrawn"]
     with pytest.raises(CodingConflict, match="name categories or an outcome"):
         ready.do(codes.adjudicate, 1, categories=[])
+
+
+def test_what_was_settled_into_a_category_that_was_split_is_settled_again(ready) -> None:
+    ready.do(codes.adjudicate, 1, categories=["age", "wealth"])
+    ready.do(codes.adjudicate, 2, categories=["wealth"])
+    ready.do(codes.adjudicate, 3, categories=["health"])
+    for coder in ("anna", "bo"):
+        ready.code(1, "age", coder=coder)
+    ready.code(3, "health")
+    ready.do(categories.split_category, "age", ["Young", "Old"])
+    ready.do(categories.retire_category, "health")
+    assert differ(ready) == [1, 3]
+    assert ready.see(suggestion_ids, state=CodingState.SETTLED) == [2]
+    assert ready.do(codes.settle_with, "anna") == 0, "anna has to code both again"
+    for coder in ("anna", "bo"):
+        ready.code(1, "young", "old", coder=coder)
+    assert differ(ready) == [1, 3], "coders who agree settle nothing that was settled"
+    assert ready.do(codes.settle_with, "anna") == 1
+    assert ("adjudicated", "", "age") not in ready.standing(1)
+    assert {word for kind, _, word in ready.standing(1) if kind == "adjudicated"} == {"young", "old"}
+    assert differ(ready) == [3]
+    assert ready.events()[-1] == (
+        "disagreements settled",
+        {"as_coder": "anna", "settled": 1, "left_open": 1, "suggestions": "1", "codes_ended": 2},
+    )
+    assert ready.do(codes.adjudicate, 3, categories=["wealth"])
+    assert {word for kind, _, word in ready.standing(3) if kind == "adjudicated"} == {"wealth"}
+    assert differ(ready) == []
 
 
 def test_open_disagreements_are_settled_as_one_coder_said(ready) -> None:
@@ -326,7 +369,7 @@ def test_open_disagreements_are_settled_as_one_coder_said(ready) -> None:
     assert differ(ready) == [5]
     assert ready.events()[-1] == (
         "disagreements settled",
-        {"as_coder": "anna", "settled": 1, "left_open": 1, "suggestions": "4"},
+        {"as_coder": "anna", "settled": 1, "left_open": 1, "suggestions": "4", "codes_ended": 0},
     )
     with pytest.raises(CodingConflict, match="no coder 'dora'; the coders are: anna, bo, cy"):
         ready.do(codes.settle_with, "dora")

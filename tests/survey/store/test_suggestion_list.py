@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from survey.answers import RespondentKind
 from survey.coding.coding import CodeKind, Outcome
+from survey.coding.shuffled import shuffled
 from survey.db import reading, writing
 from survey.store import categories, codes
 from survey.store.categories import NoSuchCategory
@@ -156,6 +157,10 @@ def coded(coders):
         ({"category": "age", "coder": "anna"}, [1, 5]),
         ({"category": "age", "coder": "bo"}, [2, 5]),
         ({"category": "health", "coder": "anna"}, [5]),
+        ({"outcome": Outcome.UNUSABLE}, [3]),
+        ({"outcome": Outcome.UNUSABLE, "coder": "anna"}, [3]),
+        ({"outcome": Outcome.UNUSABLE, "coder": "bo"}, []),
+        ({"outcome": Outcome.NO_CATEGORY}, []),
         ({"state": CodingState.TO_CODE, "coder": "anna"}, [4, 6]),
         ({"state": CodingState.TO_CODE, "coder": "bo"}, [1, 3, 6]),
         ({"state": CodingState.TO_CODE, "coder": "cy"}, [1, 2, 3, 4, 5, 6]),
@@ -293,6 +298,20 @@ def test_groups_of_look_alikes_stand_together_the_largest_first(coders) -> None:
     )
 
 
+def test_shuffled_is_each_coders_own_order_on_every_page_of_the_list(coders) -> None:
+    everything = coders.suggest(*(f"s{n}" for n in range(12)))
+    mixed = {coder: ids(coders, order=Order.SHUFFLED, coder=coder) for coder in ("anna", "bo", None)}
+    study = coders.see(lambda session, study: (study.slug, study.version))
+    assert mixed["anna"] == shuffled(everything, study=study[0], version=study[1], coder="anna")
+    assert len({tuple(order) for order in mixed.values()}) == 3
+    paged = [
+        row.id
+        for n in (1, 2, 3)
+        for row in page(coders, size=5, page=n, order=Order.SHUFFLED, coder="anna").rows
+    ]
+    assert paged == mixed["anna"] == coders.see(suggestion_ids, order=Order.SHUFFLED, coder="anna")
+
+
 def test_grouping_again_forgets_the_groups_before(coders) -> None:
     coders.suggest("a", "b", "c")
     coders.do(keep_groups, {1: 1, 2: 1, 3: 2}, threshold=0.6)
@@ -308,7 +327,7 @@ def test_the_next_one_to_code_leads_through_everything_once(coders, order: Order
     coders.suggest("d", "b", "e", "a", "c")
     coders.do(keep_groups, {1: 1, 2: 2, 3: 1, 4: 2, 5: 2}, threshold=0.6)
     coders.category("Age")
-    listed = ids(coders, order=order)
+    listed = ids(coders, order=order, coder="anna")
     coders.code(listed[1], "age")
     seen, here = [], 0
     while (following := coders.see(next_suggestion, coder="anna", after=here, order=order)) is not None:

@@ -1,4 +1,7 @@
-"""Adjudication: what coders differ in, side by side, settled one by one or as one coder said. For owners."""
+"""Adjudication: what coders differ in, side by side, settled one by one or as one coder said. For owners.
+
+What was settled into a category that was split or retired since comes here again.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from survey.coding.coding import CodeKind, Outcome
+from survey.coding.coding import CodeKind, Ended, Outcome
 from survey.db import reading, writing
 from survey.store import codes, studies
-from survey.store.categories import CodingConflict, NoSuchCategory
+from survey.store.categories import CodingConflict, NoSuchCategory, index_of
 from survey.store.codes import NoSuchSuggestion
 from survey.store.suggestion_list import CodingState, ListedSuggestion, listed_suggestion, suggestion_ids
 from survey.tables import CodeRow, StudyRow, SuggestionRow
@@ -59,7 +62,7 @@ class Settled:
 @blueprint.get("/studies/<int:study_id>/suggestions/adjudication")
 @owners_only
 def adjudication(study_id: int) -> str:
-    """Show the first suggestion, after the one that the address names, on which coders differ."""
+    """Show the first suggestion to settle after the one that the address names."""
     return _page(study_id, after=number("after") or 0)
 
 
@@ -137,6 +140,7 @@ def _page(study_id: int, *, after: int, complaints: Sequence[str] = ()) -> str:
         id_ = next((one for one in open_ids if one > after), None)
         row = None if id_ is None else listed_suggestion(session, study, id_, with_codes=True)
         said = said_by_coders(row) if row else {}
+        before = settled_as(row) if row else None
         return render_template(
             "research/coding/adjudication.html",
             study=study,
@@ -147,6 +151,8 @@ def _page(study_id: int, *, after: int, complaints: Sequence[str] = ()) -> str:
             open=len(open_ids),
             settled=_n_settled(session, study, simulated),
             row=row,
+            before=before,
+            ended=_ended(session, study, before.names) if before else "",
             opinions=_opinions(said, named=named),
             chosen=_said_by_all(said),
             offered=offered(session, study),
@@ -167,6 +173,13 @@ def _opinions(said: Mapping[str, Said], *, named: bool) -> list[Opinion]:
         )
         for place, (coder, one) in enumerate(said.items())
     ]
+
+
+def _ended(session: Session, study: StudyRow, names: Sequence[str]) -> str:
+    """Return what became of the categories with these names: ``split``, ``retired`` or both."""
+    index = index_of(session, study)
+    found = {ended for name in names if (ended := index.ended(index.named(name)))}
+    return " and ".join(ended.value for ended in Ended if ended in found)
 
 
 def _said_by_all(said: Mapping[str, Said]) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from survey.answers import RespondentKind
 from survey.coding.coding import Category
 from survey.db import reading, writing
 from survey.store import categories as store
@@ -34,12 +35,26 @@ _MOST_MERGED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountShown:
+    """How many suggestions of one kind of respondents are coded with a category."""
+
+    number: int
+    words: str
+    """Whose they are, behind the number; empty for people's."""
+    asks: Mapping[str, str]
+    """Which part of an address lists them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryShown:
     """A category with what a page says of it."""
 
     category: Category
     should: int
     should_not: int
+    """Whoever made them."""
+    counted: Mapping[str, Sequence[CountShown]]
+    """Stance -> people's first, and where there are any, models' and simulated ones."""
     coders: int
     """How many coders have used it."""
     mine: int
@@ -258,17 +273,37 @@ def _shown(session: Session, study: StudyRow) -> list[CategoryShown]:
     may, me = rights(), this_coder()
     # Who works apart learns nothing of what others wrote.
     uses = category_uses(session, study, simulated=None, coder=None if may.see_coders else me)
+    models = any(kind is RespondentKind.MODEL for use in uses for _, kind, _ in use.by_source)
     return [
         CategoryShown(
             category=use.category,
             should=use.by_stance[Stance.SHOULD],
             should_not=use.by_stance[Stance.SHOULD_NOT],
+            counted={stance.value: _counted(use, stance, models=models) for stance in Stance},
             coders=len(use.by_coder),
             mine=use.by_coder.get(me, 0),
             holds=_merged_into(use, uses),
         )
         for use in uses
     ]
+
+
+def _counted(use: CategoryUse, stance: Stance, *, models: bool) -> list[CountShown]:
+    people = {"kind": RespondentKind.HUMAN.value} if models else {}
+    of_models = {"kind": RespondentKind.MODEL.value}
+    number = use.by_source
+    found = [
+        CountShown(number=number.get((stance, RespondentKind.HUMAN, False), 0), words="", asks=people),
+        CountShown(
+            number=number.get((stance, RespondentKind.MODEL, False), 0), words="of models", asks=of_models
+        ),
+        CountShown(
+            number=sum(n for (asked, _, simulated), n in number.items() if asked is stance and simulated),
+            words="simulated",
+            asks={"simulated": "yes"},
+        ),
+    ]
+    return [one for one in found if one.number or not one.words]
 
 
 def _merged_into(use: CategoryUse, uses: Sequence[CategoryUse]) -> list[Category]:

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from survey.coding.codebook_file import codebook_csv as csv_of
 from survey.coding.codebook_file import codebook_json as json_of
-from survey.coding.codebook_file import read_codebook_csv, read_codebook_json
+from survey.coding.codebook_file import codebook_remarks, read_codebook_csv, read_codebook_json
 from survey.coding.coding import Category, Coding, CodingError
 from survey.db import reading, writing
 from survey.store.categories import index_of
@@ -19,6 +19,8 @@ from survey.web.files import file_response
 from survey.web.research.coding.categories import refused_codebook
 from survey.web.research.common import CSV, note_download, study_or_404
 from survey.web.research.views import blueprint
+
+_UNNAMED = "codebook.csv"
 
 
 @blueprint.get("/studies/<int:study_id>/suggestions/codebook.csv")
@@ -51,6 +53,7 @@ def take_codebook(study_id: int) -> BaseResponse | tuple[str, int]:
         return refused_codebook(study_id, ["Choose a file first; this one is empty or missing."]), 400
     try:
         categories = _read(content, name)
+        remarks = () if _is_json(name) else codebook_remarks(content, name or _UNNAMED)
         with writing(the_engine()) as session:
             study = study_or_404(session, study_id)
             done = import_categories(session, study, categories, now=now(), actor=current_actor())
@@ -58,12 +61,18 @@ def take_codebook(study_id: int) -> BaseResponse | tuple[str, int]:
         return refused_codebook(study_id, str(error).splitlines()), 400
     told = {"added": done.added, "reworded": done.reworded, "already here": done.already_there}
     flash(f"Categories: {', '.join(f'{n:,} {what}' for what, n in told.items() if n) or 'none'}.")
+    for remark in remarks:
+        flash(f"{remark}.")
     return redirect(url_for(".categories", study_id=study_id), code=303)
 
 
+def _is_json(name: str) -> bool:
+    return name.lower().endswith(".json")
+
+
 def _read(content: bytes, name: str) -> tuple[Category, ...]:
-    if not name.lower().endswith(".json"):
-        return read_codebook_csv(content, name or "codebook.csv")
+    if not _is_json(name):
+        return read_codebook_csv(content, name or _UNNAMED)
     try:
         return read_codebook_json(content.decode("utf-8-sig"), name)
     except UnicodeDecodeError:

@@ -10,6 +10,7 @@ from flask import abort, request
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from survey.answers import RespondentKind
 from survey.coding.coding import CodeKind, Outcome
 from survey.db import reading
 from survey.design import StudyDesign
@@ -32,6 +33,8 @@ from survey.web.research.views import blueprint
 from survey.web.security import LARGEST_ID
 
 LONGEST_SEARCH = 200
+# Names of categories hold no colon.
+_OUTCOMES = {f"outcome:{outcome.value}": outcome for outcome in Outcome if outcome is not Outcome.CATEGORY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,15 +100,29 @@ class AskedFor:
     stance: str = ""
     state: str = ""
     category: str = ""
+    """Name of a category, or ``outcome:`` and what was said in its place."""
+    kind: str = ""
+    """Only people's or only models' suggestions; empty unless ``all_codes``."""
     alike: int | None = None
-    order: str = Order.ARRIVAL.value
+    order: str = ""
+    """Empty: as they came in a list, shuffled where they are coded one by one."""
+    all_codes: bool = False
+    """Whether everybody's codes are shown, and who made a suggestion: a person or a model. Who codes is blind to
+    both, so nothing is coded in such a list."""
     simulated: bool = False
     page: int = 1
 
     @property
     def is_narrowed(self) -> bool:
         """Whether it leaves suggestions out."""
-        return bool(self.search or self.stance or self.state or self.category or self.alike is not None)
+        return bool(
+            self.search or self.stance or self.state or self.category or self.kind or self.alike is not None
+        )
+
+    @property
+    def everything(self) -> AskedFor:
+        """What leaves nothing out of the same list."""
+        return AskedFor(all_codes=self.all_codes, simulated=self.simulated)
 
     def query(self, **changes: Any) -> Mapping[str, Any]:
         """Return the parts of an address that ask for the same, with some of it changed."""
@@ -114,8 +131,10 @@ class AskedFor:
             "stance": self.stance or None,
             "state": self.state or None,
             "category": self.category or None,
+            "kind": self.kind or None,
             "alike": self.alike,
-            "order": None if self.order == Order.ARRIVAL.value else self.order,
+            "order": self.order or None,
+            "codes": "all" if self.all_codes and rights().code else None,
             "simulated": "yes" if self.simulated else None,
             "page": self.page if self.page > 1 else None,
         }
@@ -128,31 +147,35 @@ class AskedFor:
 
 def asked_for() -> AskedFor:
     """Read the address; 404 for what no link of ours asks for."""
+    may = rights()
+    codes = _one_of("codes", ["all"] if may.see_coders else [])
+    all_codes = may.see_coders and (codes == "all" or not may.code)
     return AskedFor(
         search=request.args.get("search", "").strip()[:LONGEST_SEARCH],
         stance=_one_of("stance", [stance.value for stance in Stance]),
-        state=_one_of("state", [state for state, _ in list_states()]),
+        state=_one_of("state", [state for state, _ in list_states(all_codes=all_codes)]),
         category=request.args.get("category", "")[:100],
+        kind=_one_of("kind", [kind.value for kind in RespondentKind] if all_codes else []),
         alike=number("alike"),
-        order=_one_of("order", [order.value for order in Order]) or Order.ARRIVAL.value,
+        order=_one_of("order", [order.value for order in Order]),
+        all_codes=all_codes,
         simulated=request.args.get("simulated") == "yes",
         page=number("page") or 1,
     )
 
 
-def list_states() -> Sequence[tuple[str, str]]:
+def list_states(*, all_codes: bool) -> Sequence[tuple[str, str]]:
     """Return the states by which who is signed in may narrow a list, with their words."""
-    may = rights()
     mine = [
-        (CodingState.TO_CODE.value, "not coded by me"),
+        (CodingState.TO_CODE.value, "coded by nobody" if all_codes else "not coded by me"),
         (CodingState.TO_CODE_AGAIN.value, "to code again"),
-        (CodingState.CODED.value, "coded by me"),
+        (CodingState.CODED.value, "coded" if all_codes else "coded by me"),
     ]
     of_all = [
-        (CodingState.DIFFER.value, "coders differ"),
+        (CodingState.DIFFER.value, "to settle"),
         (CodingState.SETTLED.value, "settled"),
     ]
-    return [("", "all"), *(mine if may.code else []), *(of_all if may.see_coders else [])]
+    return [("", "all"), *mine, *(of_all if rights().see_coders else [])]
 
 
 def number(name: str) -> int | None:
@@ -174,23 +197,22 @@ def _one_of(name: str, values: Iterable[str]) -> str:
 
 def page_of(session: Session, study: StudyRow, asked: AskedFor, *, size: int = PAGE_SIZE) -> SuggestionsPage:
     """Return the suggestions that an address asks for; 404 where it names a category that is none."""
-    fits = _fits(asked)
     try:
         return suggestions_page(
             session,
             study,
-            **fits,
-            order=Order(asked.order),
+            **_fits(asked),
+            order=Order(asked.order or Order.ARRIVAL),
             page=asked.page,
             size=size,
-            with_codes=fits["coder"] is None,
+            with_codes=asked.all_codes,
         )
     except NoSuchCategory:
         abort(404)
 
 
 def ids_of(session: Session, study: StudyRow, asked: AskedFor, **changes: Any) -> list[int]:
-    """Return the ids of all suggestions that an address asks for, in the order of arrival."""
+    """Return the ids of all suggestions that an address asks for, in the order of arrival unless changed."""
     try:
         return suggestion_ids(session, study, **{**_fits(asked), **changes})
     except NoSuchCategory:
@@ -198,21 +220,19 @@ def ids_of(session: Session, study: StudyRow, asked: AskedFor, **changes: Any) -
 
 
 def _fits(asked: AskedFor) -> dict[str, Any]:
-    may = rights()
-    is_mine = asked.state in (s.value for s in _MINE)
+    outcome = _OUTCOMES.get(asked.category)
     return {
         "search": asked.search,
         "stance": Stance(asked.stance) if asked.stance else None,
-        "category": asked.category,
+        "category": "" if outcome else asked.category,
+        "outcome": outcome,
         "state": CodingState(asked.state) if asked.state else CodingState.ALL,
-        # Where everybody's codes may be seen, a category holds what anybody put there.
-        "coder": this_coder() if may.code and (is_mine or not may.see_coders or not asked.category) else None,
+        # Where everybody's codes are shown, a category holds what anybody put there.
+        "coder": None if asked.all_codes else this_coder(),
+        "kind": RespondentKind(asked.kind) if asked.kind else None,
         "alike": asked.alike,
         "simulated": asked.simulated,
     }
-
-
-_MINE = (CodingState.TO_CODE, CodingState.TO_CODE_AGAIN, CodingState.CODED)
 
 
 # --- what somebody said --------------------------------------------------------------------------------

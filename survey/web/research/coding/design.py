@@ -24,6 +24,7 @@ from survey.web.context import the_engine
 from survey.web.files import file_response
 from survey.web.research.coding.common import any_simulated
 from survey.web.research.coding.design_form import MOST_CHOSEN, DesignForm, first_form, read_form
+from survey.web.research.coding.design_hints import hints_of
 from survey.web.research.coding.results import RESULTS, results_figures
 from survey.web.research.common import note_download, study_or_404
 from survey.web.research.figures import asks_for_simulated
@@ -134,13 +135,14 @@ def _form_page(
     *,
     general: Sequence[str] = (),
 ) -> str:
-    index = index_of(session, study)
+    index, simulated = index_of(session, study), asks_for_simulated()
     return render_template(
         "research/coding/design_form.html",
         study=study,
         design=studies.design_of(study),
-        simulated=asks_for_simulated(),
+        simulated=simulated,
         form=form,
+        hints=hints_of(session, study, index, form, simulated=simulated),
         problems=problems or {},
         general=[*general, *(problems or {}).get("", ())],
         labels={name: row.label for name, row in index.by_name.items()},

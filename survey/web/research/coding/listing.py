@@ -32,7 +32,6 @@ from survey.web.research.coding.common import (
     ids_of,
     list_states,
     page_of,
-    rights,
     said_by_coders,
     said_by_me,
     sentence,
@@ -52,7 +51,8 @@ class RowShown:
     """A suggestion as the list shows it."""
 
     id: int
-    kind: RespondentKind
+    kind: RespondentKind | None
+    """None: not to be known here."""
     stance: Stance
     text: str
     why: str
@@ -62,7 +62,7 @@ class RowShown:
     n_alike: int
     mine: Said | None
     by_all: Sequence[tuple[str, str]]
-    """(label, who said so in words), for those who see what coders wrote and code nothing."""
+    """(label, who said so in words), where everybody's codes are shown."""
 
     @property
     def again(self) -> bool:
@@ -70,11 +70,12 @@ class RowShown:
         return self.mine is not None and self.mine.again
 
 
-def shown(row: ListedSuggestion) -> RowShown:
-    """Return what a page shows of a suggestion to who is signed in."""
+def shown(row: ListedSuggestion, *, all_codes: bool = False) -> RowShown:
+    """Return what a page shows of a suggestion to who is signed in: only ``all_codes`` tells what others said, and
+    whether a person or a model made it."""
     return RowShown(
         id=row.id,
-        kind=row.kind,
+        kind=row.kind if all_codes else None,
         stance=row.stance,
         text=row.text,
         why=row.why,
@@ -83,17 +84,19 @@ def shown(row: ListedSuggestion) -> RowShown:
         alike=row.alike,
         n_alike=row.alike_count,
         mine=said_by_me(row),
-        by_all=[] if rights().code else _by_all(row),
+        by_all=_by_all(row) if all_codes else [],
     )
 
 
 def _by_all(row: ListedSuggestion) -> list[tuple[str, str]]:
     settled = settled_as(row)
-    if settled:
-        return [(words, "settled") for words in _words(settled)]
+    how = "to settle again" if settled and settled.again else "settled"
+    final = [(words, how) for words in _words(settled)] if settled else []
     coders = said_by_coders(row)
     counts = Counter(words for said in coders.values() for words in _words(said))
-    return [(words, f"{n} of {len(coders)}") for words, n in counts.most_common()]
+    of = "1 coder" if len(coders) == 1 else f"{len(coders)} coders"
+    ranked = sorted(counts.items(), key=lambda one: (-one[1], folded(one[0])))
+    return final + [(words, f"{n} of {of}") for words, n in ranked]
 
 
 def _words(said: Said) -> Sequence[str]:
@@ -140,12 +143,17 @@ def _list_page(study_id: int, asked: AskedFor, sent: Sent = Sent()) -> str:
             design=studies.design_of(study),
             asked=asked,
             found=_Found(
-                rows=[shown(row) for row in found.rows], total=found.total, page=found.page, pages=found.pages
+                rows=[shown(row, all_codes=asked.all_codes) for row in found.rows],
+                total=found.total,
+                page=found.page,
+                pages=found.pages,
             ),
             per_page=PAGE_SIZE,
             offered=offered(session, study),
-            states=list_states(),
+            states=list_states(all_codes=asked.all_codes),
             any_simulated=any_simulated(session, study),
+            any_model=asked.all_codes
+            and any_suggestion(session, study, SuggestionRow.kind == RespondentKind.MODEL),
             grouped=any_suggestion(session, study, SuggestionRow.alike.is_not(None)),
             grouping=grouping_of(study.id),
             thresholds=THRESHOLDS,
@@ -179,7 +187,7 @@ def code_several(study_id: int) -> Response | tuple[str, int]:
     """Add a category to, or take it from, the chosen suggestions, or say that no category holds them."""
     asked = asked_for()
     do = request.form.get("do", "")
-    if do not in ("add", "remove", Outcome.NO_CATEGORY.value, Outcome.UNUSABLE.value):
+    if asked.all_codes or do not in ("add", "remove", Outcome.NO_CATEGORY.value, Outcome.UNUSABLE.value):
         abort(400)
     try:
         with writing(the_engine()) as session:

@@ -210,7 +210,7 @@ def _drawn(results: Results) -> Mapping[str, str]:
 def _counts_csv(counts: CategoryCounts) -> str:
     header = ["category", "label", "mentions", "for_people", "asked_for", "for_share", "for_low", "for_high"]
     header += ["against_people", "asked_against", "against_share", "against_low", "against_high"]
-    header += ["difference", "difference_low", "difference_high"]
+    header += ["difference", "difference_low", "difference_high", "asked_both", "ended"]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -220,6 +220,7 @@ def _counts_csv(counts: CategoryCounts) -> str:
             row += [people, *((share.of, share.value, share.low, share.high) if share else ("",) * 4)]
         gap = one.difference
         row += [gap.value, gap.low, gap.high] if gap else ("",) * 3
+        row += [counts.asked_both, one.ended.value if one.ended else ""]
         writer.writerow([_cell(value) for value in row])
     return text.getvalue()
 

@@ -2,7 +2,8 @@
 
 With ten thousand suggestions, agreement and its intervals take longer than anybody should wait for a page. A page
 asks for the figures of the coding as it is now; where they are not there yet, it shows those from before, if any,
-and says so. What is kept are texts that a study's researchers may see: counts, never what somebody wrote.
+and says so. What is kept are texts that a study's researchers may see; ``survey.kept_figures`` says which words
+of people may be in them.
 """
 
 from __future__ import annotations

@@ -1,0 +1,149 @@
+"""What people wrote who named a few categories as something that should count, read without the rest of the coding.
+
+A page that shows it beside a form cannot wait until the whole of a large coding is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import String, and_, exists, or_, select, type_coerce
+from sqlalchemy.orm import Session
+
+from survey.answers import RespondentKind
+from survey.coding.coding import Asked, Code, CodeKind, Coding, Outcome, Suggestion
+from survey.coding.directions import DirectionsGiven
+from survey.store.categories import index_of
+from survey.suggestions import Stance
+from survey.tables import AttributePageRow, CodeRow, ImportedRespondentRow, StudyRow, SuggestionRow
+
+_KINDS = {kind.value: kind for kind in (CodeKind.CODER, CodeKind.ADJUDICATED)}
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+
+
+def words_behind(
+    session: Session, study: StudyRow, names: Sequence[str], *, simulated: bool
+) -> DirectionsGiven:
+    """Return the directions and texts of these categories, the same that the whole coding has of them.
+
+    Parameters
+    ----------
+    simulated
+        Of simulated participants instead of people.
+
+    Raises
+    ------
+    NoSuchCategory
+        One of the names is no category.
+    """
+    index = index_of(session, study)
+    wanted = index.merged_under(index.stands_for(index.named(name)).id for name in names)
+    # A suggestion counts for a category only if somebody coded it so.
+    coded_so = exists().where(
+        CodeRow.suggestion_id == SuggestionRow.id,
+        CodeRow.removed_at.is_(None),
+        CodeRow.category_id.in_(wanted),
+        CodeRow.kind.in_(tuple(_KINDS.values())),
+    )
+    rows: Iterable[Any] = session.execute(
+        select(
+            SuggestionRow.id,
+            AttributePageRow.participant_id,
+            SuggestionRow.source,
+            SuggestionRow.respondent,
+            SuggestionRow.text,
+            SuggestionRow.direction,
+            SuggestionRow.language,
+            ImportedRespondentRow.stances,
+        )
+        .outerjoin(AttributePageRow, AttributePageRow.id == SuggestionRow.page_id)
+        .outerjoin(
+            ImportedRespondentRow,
+            and_(
+                ImportedRespondentRow.study_id == SuggestionRow.study_id,
+                ImportedRespondentRow.source == SuggestionRow.source,
+                ImportedRespondentRow.respondent == SuggestionRow.respondent,
+            ),
+        )
+        .where(
+            SuggestionRow.study_id == study.id,
+            SuggestionRow.removed_at.is_(None),
+            SuggestionRow.kind == RespondentKind.HUMAN,
+            SuggestionRow.simulated.is_(simulated),
+            SuggestionRow.stance == Stance.SHOULD,
+            # Who has not gone on from the question is not among those asked.
+            or_(AttributePageRow.answered > 0, ImportedRespondentRow.id.is_not(None)),
+            coded_so,
+        )
+        .order_by(SuggestionRow.id)
+    )
+    suggestions = tuple(
+        Suggestion(
+            id=id_,
+            # Only told apart here, and never shown.
+            respondent=f"{source}/{respondent}" if participant is None else f"{participant}",
+            kind=RespondentKind.HUMAN,
+            stance=Stance.SHOULD,
+            text=text,
+            direction=direction,
+            language=language,
+        )
+        for id_, participant, source, respondent, text, direction, language, stances in rows
+        if participant is not None or Stance.SHOULD.value in stances
+    )
+    return DirectionsGiven(
+        Coding(
+            study=study.slug,
+            version=study.version,
+            design_hash=study.design_hash,
+            categories=tuple(index.as_category(row) for row in index.rows.values()),
+            suggestions=suggestions,
+            codes=_codes(session, study, {row.id: row.name for row in index.rows.values()}, suggestions),
+            asked=tuple(
+                Asked(
+                    respondent=respondent,
+                    kind=RespondentKind.HUMAN,
+                    simulated=simulated,
+                    stances=frozenset({Stance.SHOULD}),
+                )
+                for respondent in sorted({suggestion.respondent for suggestion in suggestions})
+            ),
+        ),
+        simulated=simulated,
+    )
+
+
+def _codes(
+    session: Session, study: StudyRow, names: dict[int, str], suggestions: Sequence[Suggestion]
+) -> tuple[Code, ...]:
+    """Return all that coders and the adjudication say of these suggestions."""
+    wanted = {suggestion.id for suggestion in suggestions}
+    # Enumerations as text: converting row by row would take as long as everything else.
+    rows = session.execute(
+        select(
+            CodeRow.suggestion_id,
+            type_coerce(CodeRow.kind, String),
+            CodeRow.coder,
+            type_coerce(CodeRow.outcome, String),
+            CodeRow.category_id,
+        )
+        .join(SuggestionRow, SuggestionRow.id == CodeRow.suggestion_id)
+        .where(
+            SuggestionRow.study_id == study.id,
+            SuggestionRow.stance == Stance.SHOULD,
+            CodeRow.removed_at.is_(None),
+            CodeRow.kind.in_(tuple(_KINDS.values())),
+        )
+    )
+    return tuple(
+        Code(
+            suggestion=suggestion,
+            kind=_KINDS[kind],
+            coder=coder,
+            outcome=_OUTCOMES[outcome],
+            category="" if category is None else names[category],
+        )
+        for suggestion, kind, coder, outcome, category in rows
+        if suggestion in wanted
+    )
