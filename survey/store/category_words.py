@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import String, and_, exists, or_, select, type_coerce
+from sqlalchemy import String, and_, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from survey.answers import RespondentKind
 from survey.coding.coding import Asked, Code, CodeKind, Coding, Outcome, Suggestion
 from survey.coding.directions import DirectionsGiven
 from survey.store.categories import index_of
+from survey.store.code_rows import has_word
 from survey.suggestions import Stance
 from survey.tables import AttributePageRow, CodeRow, ImportedRespondentRow, StudyRow, SuggestionRow
 
@@ -40,12 +41,7 @@ def words_behind(
     index = index_of(session, study)
     wanted = index.merged_under(index.stands_for(index.named(name)).id for name in names)
     # A suggestion counts for a category only if somebody coded it so.
-    coded_so = exists().where(
-        CodeRow.suggestion_id == SuggestionRow.id,
-        CodeRow.removed_at.is_(None),
-        CodeRow.category_id.in_(wanted),
-        CodeRow.kind.in_(tuple(_KINDS.values())),
-    )
+    coded_so = has_word(CodeRow.category_id.in_(wanted), CodeRow.kind.in_(tuple(_KINDS.values())))
     rows: Iterable[Any] = session.execute(
         select(
             SuggestionRow.id,

@@ -998,6 +998,9 @@ def test_a_study_without_suggestions_says_what_makes_some(coding: Run):
             "no suggestion yet: participants make them, 'equipoise survey coding import' brings"
             in said[command]
         )
+    coding("category add", "Age")
+    assert "nothing is coded yet; --simulated counts" in coding("categories")[2]
+    assert coding("categories", "--simulated")[2] == ""
 
 
 @pytest.mark.postgres

@@ -39,6 +39,8 @@ def categories_command(
         return
     for use in uses:
         click.echo(_line(use, with_models=coder is None))
+    if uses and not simulated and not any(use.suggestions for use in uses):
+        click.echo("nothing is coded yet; --simulated counts what rehearsals wrote", err=True)
     if not uses:
         click.echo(
             "no category yet; 'equipoise survey coding category add' or 'import' of a codebook makes some",
