@@ -63,6 +63,7 @@ from survey.store.suggestion_list import (
 )
 from survey.suggestions import Stance
 from survey.tables import StudyRow
+from survey.web.research.coding.workings import finish_figures
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 CODERS = {"anna": 0.9, "bo": 0.8, "cy": 0.7}
@@ -250,12 +251,17 @@ def pages(app: Flask, token: str) -> Iterator[tuple[str, Callable[[], object]]]:
         "/77",
         "/77?order=alike",
         "/categories",
+        "/categories/age",
+        "/merge?name=age&name=wealth",
         "/adjudication",
         "/agreement",
         "/results",
         "/design",
         "/audit",
     ):
+        if path in ("/agreement", "/results", "/design"):
+            yield f"page: GET {path}, figures under way", get(path)
+            finish_figures(app)
         yield f"page: GET {path or '(list)'}", get(path)
     six = "&".join(f"category={name}" for name in ("age", "smoking", "wealth", "race", "luck", "pain"))
     yield "page: GET /design/words of six categories", get(f"/design/words?{six}")
@@ -281,6 +287,7 @@ def pages(app: Flask, token: str) -> Iterator[tuple[str, Callable[[], object]]]:
     assert all_of_them
     yield "page: POST one suggestion", lambda: post(f"/{next(numbers)}", category=["age"])
     yield "page: POST 50 suggestions", lambda: code_several(which="ticked", id=[str(i) for i in range(1, 51)])
+    finish_figures(app)
     yield "page: POST all suggestions", lambda: code_several(which="found", found=all_of_them[1])
     yield "page: POST look-alikes", lambda: post("/alike", threshold="0.6")
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import String, and_, or_, select, type_coerce
+from sqlalchemy import String, select, type_coerce
 from sqlalchemy.orm import Session
 
 from survey.answers import RespondentKind
 from survey.coding.coding import Asked, Code, CodeKind, Coding, Outcome, Suggestion
 from survey.coding.directions import DirectionsGiven
 from survey.store.categories import index_of
-from survey.store.code_rows import has_word
+from survey.store.code_rows import batches, has_word
 from survey.suggestions import Stance
 from survey.tables import AttributePageRow, CodeRow, ImportedRespondentRow, StudyRow, SuggestionRow
 
@@ -40,37 +40,35 @@ def words_behind(
     """
     index = index_of(session, study)
     wanted = index.merged_under(index.stands_for(index.named(name)).id for name in names)
-    # A suggestion counts for a category only if somebody coded it so.
-    coded_so = has_word(CodeRow.category_id.in_(wanted), CodeRow.kind.in_(tuple(_KINDS.values())))
+    # Plain queries: of joins, PostgreSQL makes nested loops that take seconds where it knows no sizes yet.
+    stances = {
+        (row.source, row.respondent): row.stances
+        for row in session.execute(
+            select(
+                ImportedRespondentRow.source, ImportedRespondentRow.respondent, ImportedRespondentRow.stances
+            ).where(ImportedRespondentRow.study_id == study.id)
+        )
+    }
     rows: Iterable[Any] = session.execute(
         select(
             SuggestionRow.id,
             AttributePageRow.participant_id,
+            AttributePageRow.answered,
             SuggestionRow.source,
             SuggestionRow.respondent,
             SuggestionRow.text,
             SuggestionRow.direction,
             SuggestionRow.language,
-            ImportedRespondentRow.stances,
         )
         .outerjoin(AttributePageRow, AttributePageRow.id == SuggestionRow.page_id)
-        .outerjoin(
-            ImportedRespondentRow,
-            and_(
-                ImportedRespondentRow.study_id == SuggestionRow.study_id,
-                ImportedRespondentRow.source == SuggestionRow.source,
-                ImportedRespondentRow.respondent == SuggestionRow.respondent,
-            ),
-        )
         .where(
             SuggestionRow.study_id == study.id,
             SuggestionRow.removed_at.is_(None),
             SuggestionRow.kind == RespondentKind.HUMAN,
             SuggestionRow.simulated.is_(simulated),
             SuggestionRow.stance == Stance.SHOULD,
-            # Who has not gone on from the question is not among those asked.
-            or_(AttributePageRow.answered > 0, ImportedRespondentRow.id.is_not(None)),
-            coded_so,
+            # A suggestion counts for a category only if somebody coded it so.
+            has_word(CodeRow.category_id.in_(wanted), CodeRow.kind.in_(tuple(_KINDS.values()))),
         )
         .order_by(SuggestionRow.id)
     )
@@ -85,8 +83,13 @@ def words_behind(
             direction=direction,
             language=language,
         )
-        for id_, participant, source, respondent, text, direction, language, stances in rows
-        if participant is not None or Stance.SHOULD.value in stances
+        for id_, participant, answered, source, respondent, text, direction, language in rows
+        # Who has not gone on from the question is not among those asked.
+        if (
+            answered > 0
+            if participant is not None
+            else Stance.SHOULD.value in stances.get((source, respondent), ())
+        )
     )
     return DirectionsGiven(
         Coding(
@@ -95,7 +98,7 @@ def words_behind(
             design_hash=study.design_hash,
             categories=tuple(index.as_category(row) for row in index.rows.values()),
             suggestions=suggestions,
-            codes=_codes(session, study, {row.id: row.name for row in index.rows.values()}, suggestions),
+            codes=_codes(session, {row.id: row.name for row in index.rows.values()}, suggestions),
             asked=tuple(
                 Asked(
                     respondent=respondent,
@@ -110,27 +113,15 @@ def words_behind(
     )
 
 
-def _codes(
-    session: Session, study: StudyRow, names: dict[int, str], suggestions: Sequence[Suggestion]
-) -> tuple[Code, ...]:
+def _codes(session: Session, names: dict[int, str], suggestions: Sequence[Suggestion]) -> tuple[Code, ...]:
     """Return all that coders and the adjudication say of these suggestions."""
-    wanted = {suggestion.id for suggestion in suggestions}
     # Enumerations as text: converting row by row would take as long as everything else.
-    rows = session.execute(
-        select(
-            CodeRow.suggestion_id,
-            type_coerce(CodeRow.kind, String),
-            CodeRow.coder,
-            type_coerce(CodeRow.outcome, String),
-            CodeRow.category_id,
-        )
-        .join(SuggestionRow, SuggestionRow.id == CodeRow.suggestion_id)
-        .where(
-            SuggestionRow.study_id == study.id,
-            SuggestionRow.stance == Stance.SHOULD,
-            CodeRow.removed_at.is_(None),
-            CodeRow.kind.in_(tuple(_KINDS.values())),
-        )
+    columns = (
+        CodeRow.suggestion_id,
+        type_coerce(CodeRow.kind, String),
+        CodeRow.coder,
+        type_coerce(CodeRow.outcome, String),
+        CodeRow.category_id,
     )
     return tuple(
         Code(
@@ -140,6 +131,12 @@ def _codes(
             outcome=_OUTCOMES[outcome],
             category="" if category is None else names[category],
         )
-        for suggestion, kind, coder, outcome, category in rows
-        if suggestion in wanted
+        for some in batches([suggestion.id for suggestion in suggestions])
+        for suggestion, kind, coder, outcome, category in session.execute(
+            select(*columns).where(
+                CodeRow.suggestion_id.in_(some),
+                CodeRow.removed_at.is_(None),
+                CodeRow.kind.in_(tuple(_KINDS.values())),
+            )
+        )
     )
