@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import platform
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -70,9 +72,10 @@ def write_chunks(path: Path, chunks: Iterable[bytes], *, owner_only: bool = Fals
             file.writelines(chunks)
         return
     place = _place(path)
-    # Several processes may write one file.
-    partial = place.with_name(f".{place.name}.{os.getpid()}.part")
+    # Several processes may write one file, on several machines.
+    partial = place.with_name(f".{place.name}.{platform.node()}.{os.getpid()}.part")
     try:
+        _remove_leftovers(place)
         partial.unlink(missing_ok=True)  # One that a killed process left behind keeps its own permissions.
         # Opened for its owner alone, not narrowed afterwards: others would have had a moment to read it.
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if owner_only else 0o666)
@@ -85,6 +88,25 @@ def write_chunks(path: Path, chunks: Iterable[bytes], *, owner_only: bool = Fals
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _remove_leftovers(place: Path) -> None:
+    """Remove what processes of this machine left of the file when they were killed."""
+    prefix = f".{place.name}.{platform.node()}."
+    for left in place.parent.glob(f"{glob.escape(prefix)}*.part"):
+        number = left.name.removeprefix(prefix).removesuffix(".part")
+        if number.isdecimal() and not _is_running(int(number)):
+            left.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # Nothing is sent: only whether it could be is seen.
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # Somebody else's.
+    return True
 
 
 def _place(path: Path) -> Path:

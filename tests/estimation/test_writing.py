@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,22 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
         write_text(path, "new")
     assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_is_gone_after_the_next_write(tmp_path):
+    killed = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    killed.kill()
+    killed.communicate()
+    left = tmp_path / f".weights.json.{platform.node()}.{killed.pid}.part"
+    kept = [
+        tmp_path / f".weights.json.{platform.node()}.{os.getppid()}.part",  # Written at this moment.
+        tmp_path / f".weights.json.of-another-machine.{killed.pid}.part",
+        tmp_path / f".weights.csv.{platform.node()}.{killed.pid}.part",
+    ]
+    for path in (left, *kept):
+        path.write_text("half")
+    write_text(tmp_path / "weights.json", "whole")
+    assert sorted(tmp_path.iterdir()) == sorted([*kept, tmp_path / "weights.json"])
 
 
 def test_a_failed_write_names_the_file_that_was_asked_for(tmp_path, monkeypatch):
@@ -70,7 +89,9 @@ def test_a_file_for_its_owner_alone_is_never_readable_by_others(tmp_path):
     path = tmp_path / "records.json"
     path.write_text("old", encoding="utf-8")
     path.chmod(0o644)
-    (tmp_path / f".records.json.{os.getpid()}.part").write_text("left behind", encoding="utf-8")
+    (tmp_path / f".records.json.{platform.node()}.{os.getpid()}.part").write_text(
+        "left behind", encoding="utf-8"
+    )
     modes = []
 
     def chunks():

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import Engine
 
 from survey.answers import RespondentKind
@@ -332,10 +332,7 @@ def go_to(page: Page, address: str, place: Place) -> None:
         if place.without_cookies:
             page.context.clear_cookies()
         page.get_by_role("button", name=place.press, exact=True).click()
-        page.wait_for_function(
-            "heading => document.querySelector('h1').textContent.startsWith(heading)", arg=place.heading
-        )
-    assert page.locator("h1").inner_text().startswith(place.heading)
+    expect(page.locator("h1")).to_have_text(re.compile(f"^{re.escape(place.heading)}"), timeout=30_000)
 
 
 class Look:
@@ -687,7 +684,8 @@ def test_researchers_pages_pass_axe_and_fit(
             seen += 1
             for page in look.at({name: place}):
                 # Figures that are being worked out: the page shows them by itself.
-                page.wait_for_function("() => !document.getElementById('worked-out-soon')")
+                expect(page.locator("#worked-out-soon")).to_have_count(0, timeout=30_000)
+                page.wait_for_load_state()
                 look.note(violations(page, axe))
                 look.note(page.evaluate(TOO_WIDE))
                 # Links in sentences and tables may be smaller: axe sees to 24 pixels or the space around.

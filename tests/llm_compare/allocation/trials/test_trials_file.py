@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import stat
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -181,7 +182,9 @@ def test_trials_of_people_s_records_are_their_owner_s_alone_and_hold_no_record(
 ):
     restricted = replace(problem_set, origin=Origin.REGISTRY)
     path = tmp_path / "t.jsonl"
-    (tmp_path / f".t.jsonl.{os.getpid()}.part").write_text("left behind")  # Readable by others.
+    (tmp_path / f".t.jsonl.{platform.node()}.{os.getpid()}.part").write_text(
+        "left behind"
+    )  # Readable by others.
     write_trials(path, file_of(restricted, [answered(trial_of(Task.RANK_ALL), FULL)]), problems=restricted)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     text = path.read_text()
