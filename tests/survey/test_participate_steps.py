@@ -28,7 +28,7 @@ from survey.tables import (
     StatementRow,
     StudyRow,
 )
-from survey.web.participate import views
+from survey.web.participate import comparisons, forms, landing
 
 Visit = Callable[..., Any]
 AddOpenStudy = Callable[[Engine, str], StudyRow]
@@ -280,7 +280,8 @@ def test_a_slot_that_is_left_alone_is_given_to_somebody_else_and_who_held_it_may
 ) -> None:
     add_open_study(sqlite_engine, changed(quick_complete, ("[quotas]\nmost = 1000", "[quotas]\nmost = 1")))
     clock = [datetime.now(UTC)]
-    monkeypatch.setattr(views, "now", lambda: clock[0])
+    for module in (landing, forms, comparisons):
+        monkeypatch.setattr(module, "now", lambda: clock[0])
     first = visit(app).is_answering()
     clock[0] += timedelta(minutes=59)
     assert visit(app).is_admitted().step == "quota_full"
