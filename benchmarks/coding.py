@@ -12,7 +12,8 @@ longest of them, and the middle of the processor's time in this process (with SQ
 store    what a page asks the database for, in a transaction of its own
 measure  computations on the whole coding; look-alikes are grouped anew each time
 page     through Flask's test client, signed in, from request to the last byte; the aim is under 300 ms. What
-         takes seconds (agreement, results, look-alikes) is worked out beside the request
+         takes seconds (agreement, results, look-alikes) is worked out beside the request, in another process;
+         "figures under way" is what pages take meanwhile
 
 A row is measured if its line contains one of the words. Set OMP_NUM_THREADS=1.
 """
@@ -42,6 +43,7 @@ from survey.config import load_settings, secrets_of
 from survey.db import make_engine, reading, writing
 from survey.design_file import EXAMPLES
 from survey.migration import upgrade
+from survey.serving import keep_startup_out_of_collections
 from survey.store import studies
 from survey.store.categories import (
     add_category,
@@ -59,13 +61,16 @@ from survey.store.suggestion_list import (
     Order,
     coding_progress,
     next_suggestion,
+    suggestion_ids,
     suggestions_page,
 )
 from survey.suggestions import Stance
 from survey.tables import StudyRow
+from survey.web.research.coding.design_form import MOST_CHOSEN
 from survey.web.research.coding.workings import finish_figures
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
+BASE = "/research/studies/1/suggestions"
 CODERS = {"anna": 0.9, "bo": 0.8, "cy": 0.7}
 ATTRIBUTES = (
     "age", "how long they waited", "drinking", "smoking", "wealth", "whether they have children", "general health",
@@ -101,6 +106,7 @@ def main() -> None:
         )
         print(f"{'':<48}{'middle':>10}{'longest':>10}{'processor':>11}")
         app = create_app(settings, engine)
+        keep_startup_out_of_collections()  # As the service does.
         for name, act in rows(engine, app, secrets_of(settings).research_token):
             if any(word in name for word in given.rows):
                 show(name, act, given.rounds)
@@ -195,7 +201,9 @@ def rows(engine: Engine, app: Flask, token: str) -> Iterator[tuple[str, Callable
     yield "store: code 200 at once", change(code_200)
     yield "measure: coding_of", see(coding_of, include_simulated=False)
     yield from measures(engine)
-    yield from pages(app, token)
+    settled = see(suggestion_ids, state=CodingState.SETTLED)()
+    assert isinstance(settled, list)
+    yield from pages(app, token, settled[0])
 
 
 def measures(engine: Engine) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -223,14 +231,14 @@ def measures(engine: Engine) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "measure: saturation_of", lambda: saturation_of(coding)
 
 
-def pages(app: Flask, token: str) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Yield the researcher's pages, as the operator sees them."""
+def pages(app: Flask, token: str, settled: int) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield the researcher's pages, as the operator sees them. ``settled``: id of one that is adjudicated."""
     client = app.test_client()
     assert client.get(f"/research/?token={token}").status_code == 303
 
     def get(path: str) -> Callable[[], object]:
         def do() -> int:
-            answer = client.get(f"/research/studies/1/suggestions{path}", follow_redirects=True)
+            answer = client.get(f"{BASE}{path}", follow_redirects=True)
             assert answer.status_code == 200, (path, answer.status_code)
             return len(answer.data)
 
@@ -254,6 +262,7 @@ def pages(app: Flask, token: str) -> Iterator[tuple[str, Callable[[], object]]]:
         "/categories/age",
         "/merge?name=age&name=wealth",
         "/adjudication",
+        f"/adjudication?after={settled}",
         "/agreement",
         "/results",
         "/design",
@@ -265,16 +274,16 @@ def pages(app: Flask, token: str) -> Iterator[tuple[str, Callable[[], object]]]:
         yield f"page: GET {path or '(list)'}", get(path)
     six = "&".join(f"category={name}" for name in ("age", "smoking", "wealth", "race", "luck", "pain"))
     yield "page: GET /design/words of six categories", get(f"/design/words?{six}")
-    found = re.search(
-        'name="csrf_token" value="([^"]*)"', client.get("/research/studies/1/suggestions/77").text
-    )
+    offered = re.findall('name="category" value="([^"]*)"', client.get(f"{BASE}/design").text)[:MOST_CHOSEN]
+    assert len(offered) == MOST_CHOSEN
+    most = "&".join(f"category={name}" for name in offered)
+    yield f"page: GET /design/words of {MOST_CHOSEN} categories", get(f"/design/words?{most}")
+    found = re.search('name="csrf_token" value="([^"]*)"', client.get(f"{BASE}/77").text)
     assert found
     numbers = count(2_000)
 
     def post(path: str, **fields: str | list[str]) -> int:
-        answer = client.post(
-            f"/research/studies/1/suggestions{path}", data={"csrf_token": html.unescape(found[1]), **fields}
-        )
+        answer = client.post(f"{BASE}{path}", data={"csrf_token": html.unescape(found[1]), **fields})
         assert answer.status_code == 303, (path, answer.status_code)
         return len(answer.data)
 
@@ -282,7 +291,7 @@ def pages(app: Flask, token: str) -> Iterator[tuple[str, Callable[[], object]]]:
         # In turns, so that each time something changes.
         return post("/codes", to="age", do=("add", "remove")[next(numbers) % 2], **fields)
 
-    shown = client.get("/research/studies/1/suggestions").text
+    shown = client.get(BASE).text
     all_of_them = re.search('name="found" value="([0-9]+)"', shown)
     assert all_of_them
     yield "page: POST one suggestion", lambda: post(f"/{next(numbers)}", category=["age"])

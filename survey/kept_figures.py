@@ -8,7 +8,8 @@ that erasing deletes them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -83,6 +84,28 @@ def keep_figures(file: Path, worked: Worked) -> None:
         "is_fault": worked.is_fault,
     }
     write_text(file, json.dumps(kept), owner_only=True)
+
+
+@contextmanager
+def working_alone(file: Path) -> Iterator[None]:
+    """Keep whoever else would work out figures of this installation on this host waiting meanwhile, in whatever
+    process: two would only slow each other and the pages, and often for the same figures.
+
+    Raises
+    ------
+    OSError
+        The state folder cannot be written to.
+    """
+    # Beside the folder, which may be deleted at any time.
+    with file.parent.with_suffix(".lock").open("w") as lock:
+        try:
+            import fcntl
+        except ImportError:
+            pass  # Windows, where one process serves all pages.
+        else:
+            # Given back when the file is closed, also by a process that is killed.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def forget_figures(state_dir: Path, study_id: int) -> None:

@@ -15,7 +15,7 @@ from survey.answers import RespondentKind
 from survey.coding.coding import Asked, Code, CodeKind, Coding, Outcome, Suggestion
 from survey.coding.directions import DirectionsGiven
 from survey.store.categories import index_of
-from survey.store.code_rows import batches, has_word
+from survey.store.code_rows import MOST_IDS, batches, has_word, is_one_of
 from survey.suggestions import Stance
 from survey.tables import AttributePageRow, CodeRow, ImportedRespondentRow, StudyRow, SuggestionRow
 
@@ -131,10 +131,10 @@ def _codes(session: Session, names: dict[int, str], suggestions: Sequence[Sugges
             outcome=_OUTCOMES[outcome],
             category="" if category is None else names[category],
         )
-        for some in batches([suggestion.id for suggestion in suggestions])
+        for some in batches([suggestion.id for suggestion in suggestions], MOST_IDS)
         for suggestion, kind, coder, outcome, category in session.execute(
             select(*columns).where(
-                CodeRow.suggestion_id.in_(some),
+                is_one_of(CodeRow.suggestion_id, some),
                 CodeRow.removed_at.is_(None),
                 CodeRow.kind.in_(tuple(_KINDS.values())),
             )

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     String,
     and_,
+    bindparam,
     case,
     cast,
     func,
@@ -19,9 +20,10 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    type_coerce,
     update,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from survey.coding.coding import CodeKind, CodingError, Outcome
 from survey.store.category_index import CategoryIndex, CodingConflict
@@ -29,6 +31,8 @@ from survey.tables import CodeRow, StudyRow, SuggestionRow
 
 # Databases take only so many values in one statement.
 AT_ONCE = 500
+MOST_IDS = 5_000
+"""The same of ids that stand in the statement itself, as with ``is_one_of``."""
 LONGEST_CODER = 100
 
 _V = TypeVar("_V")
@@ -76,12 +80,12 @@ def lock_suggestions(session: Session, study: StudyRow, ids: Sequence[int]) -> N
     same suggestions wait for each other and not in a circle.
     """
     there: set[int] = set()
-    for some in batches(ids):
+    for some in batches(ids, MOST_IDS):
         there.update(
             session.scalars(
                 select(SuggestionRow.id)
                 .where(
-                    SuggestionRow.id.in_(some),
+                    is_one_of(SuggestionRow.id, some),
                     SuggestionRow.study_id == study.id,
                     SuggestionRow.removed_at.is_(None),
                 )
@@ -102,18 +106,21 @@ def standing_codes(
 ) -> dict[int, list[StandingCode]]:
     """Return suggestion id -> the codes of one coder that stand, in the order in which they were added."""
     found: dict[int, list[StandingCode]] = {}
-    for some in batches(ids):
+    for some in batches(ids, MOST_IDS):
         for id_, suggestion, outcome, category in session.execute(
-            select(CodeRow.id, CodeRow.suggestion_id, CodeRow.outcome, CodeRow.category_id)
+            # Enumerations as text: converting row by row would take as long as everything else.
+            select(
+                CodeRow.id, CodeRow.suggestion_id, type_coerce(CodeRow.outcome, String), CodeRow.category_id
+            )
             .where(
-                CodeRow.suggestion_id.in_(some),
+                is_one_of(CodeRow.suggestion_id, some),
                 CodeRow.kind == kind,
                 CodeRow.coder == coder,
                 CodeRow.removed_at.is_(None),
             )
             .order_by(CodeRow.id)
         ):
-            word = outcome if category is None else category
+            word = Outcome(outcome) if category is None else category
             found.setdefault(suggestion, []).append(StandingCode(id_, word))
     return found
 
@@ -150,10 +157,10 @@ def require_offered(index: CategoryIndex, words: Iterable[Word]) -> None:
 
 def end_codes(session: Session, ids: Sequence[int], *, now: datetime, actor: str) -> None:
     """Let codes stand no longer."""
-    for some in batches(ids):
+    for some in batches(ids, MOST_IDS):
         session.execute(
             update(CodeRow)
-            .where(CodeRow.id.in_(some))
+            .where(is_one_of(CodeRow.id, some))
             .values(removed_at=now, removed_by=actor)
             .execution_options(synchronize_session=False)
         )
@@ -169,12 +176,29 @@ def add_codes(
     actor: str,
 ) -> None:
     """Let words stand from now on: pairs of a suggestion's id and what is said of it."""
-    if not said:
-        return
-    session.execute(
-        insert(CodeRow),
-        [code_values(suggestion, word, kind, coder, now=now, actor=actor) for suggestion, word in said],
-    )
+    if len({word for _, word in said}) == 1:
+        _add_word(session, [id_ for id_, _ in said], said[0][1], kind, coder, now=now, actor=actor)
+    elif said:
+        session.execute(
+            insert(CodeRow),
+            [code_values(suggestion, word, kind, coder, now=now, actor=actor) for suggestion, word in said],
+        )
+
+
+def _add_word(
+    session: Session, ids: Sequence[int], word: Word, kind: CodeKind, coder: str, *, now: datetime, actor: str
+) -> None:
+    """Let one word stand of all these suggestions: sent once, and not with each of thousands of rows."""
+    values = code_values(0, word, kind, coder, now=now, actor=actor)
+    del values["suggestion_id"]
+    columns = {column.name: column for column in CodeRow.__table__.columns}
+    for some in batches(ids, MOST_IDS):
+        rows = (
+            select(SuggestionRow.id, *(literal(value, columns[name].type) for name, value in values.items()))
+            .where(is_one_of(SuggestionRow.id, some))
+            .order_by(SuggestionRow.id)
+        )
+        session.execute(insert(CodeRow).from_select(["suggestion_id", *values], rows))
 
 
 def code_values(
@@ -272,6 +296,12 @@ def in_ranges(ids: Sequence[int]) -> str:
     return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
-def batches(values: Sequence[_V]) -> Iterable[Sequence[_V]]:
+def is_one_of(column: InstrumentedAttribute[int], ids: Sequence[int]) -> ColumnElement[bool]:
+    """Return whether an id is one of these, written into the statement: thousands of parameters take drivers as
+    long as everything else."""
+    return column.in_(bindparam(None, ids, expanding=True, literal_execute=True))
+
+
+def batches(values: Sequence[_V], at_once: int = AT_ONCE) -> Iterable[Sequence[_V]]:
     """Return values in parts that a statement can hold."""
-    return (values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE))
+    return (values[start : start + at_once] for start in range(0, len(values), at_once))

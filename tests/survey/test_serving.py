@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import http.client
 import threading
 import time
@@ -7,7 +8,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
-from survey.serving import served_in_background
+from survey.config import Settings
+from survey.serving import served_in_background, service
 
 
 def test_a_server_in_the_background_can_be_stopped_while_it_is_asked(app: Flask) -> None:
@@ -30,3 +32,14 @@ def test_a_server_in_the_background_can_be_stopped_while_it_is_asked(app: Flask)
             time.sleep(0.01 * (round_ % 4))
         for asker in askers:
             asker.join()
+
+
+def test_a_service_keeps_its_beginnings_out_of_garbage_collections(settings: Settings) -> None:
+    frozen = gc.get_freeze_count()
+    try:
+        app = service(settings)
+        assert gc.get_freeze_count() > frozen
+    finally:
+        gc.unfreeze()
+    assert app.test_client().get("/healthz").status_code == 200
+    app.extensions["equipoise"].engine.dispose()

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from survey.coding.coding import CodeKind, Outcome
 from survey.coding.final import How, final_codes
 from survey.db import reading, writing
-from survey.store import categories, codes, studies
+from survey.store import categories, code_rows, codes, studies
 from survey.store.categories import CodingConflict, NoSuchCategory
 from survey.store.code_rows import in_ranges
 from survey.store.codes import NoSuchSuggestion
@@ -167,20 +167,27 @@ def test_a_merged_category_means_the_one_that_stands_for_it(ready) -> None:
 # --- many suggestions -------------------------------------------------------------------------------------------
 
 
-def test_many_are_coded_in_a_few_statements_and_one_event(coders) -> None:
+def test_many_are_coded_in_a_few_short_statements_and_one_event(
+    coders, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from sqlalchemy import event
 
+    monkeypatch.setattr(code_rows, "MOST_IDS", 500)  # Three statements where one would hold all.
     coders.category("Age", "Wealth")
     ids = coders.suggest(*(f"suggestion {n}" for n in range(1_200)))
     coders.code(ids[0], "wealth")
     coders.code(ids[1], outcome=UNUSABLE)
     coders.code(ids[2], "age")
-    said: list[str] = []
-    note = lambda _c, _cursor, sql, *_: said.append(sql)  # noqa: E731 - the same function is taken away again
+    sent: list[int] = []
+
+    def note(_connection, _cursor, _sql, values, _context, several) -> None:
+        sent.append(sum(map(len, values)) if several else len(values))
+
     event.listen(coders.engine, "before_cursor_execute", note)
     assert coders.do(codes.code_several, ids, coder="anna", add=["age"]) == 1_199
     event.remove(coders.engine, "before_cursor_execute", note)
-    assert len(said) < 40
+    assert len(sent) < 40
+    assert sum(sent) < 200, "values are sent once, and not with each of the suggestions"
     assert own(coders, ids[0]) == {"age", "wealth"}
     assert own(coders, ids[1]) == {"age"}
     what, detail = coders.events()[-1]

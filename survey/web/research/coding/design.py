@@ -15,6 +15,7 @@ from survey.coding.to_design import design_from, remarks_on
 from survey.db import reading
 from survey.design_file import parse_design
 from survey.errors import BadDesign
+from survey.overview.coding_figures import RESULTS
 from survey.store import studies
 from survey.store.categories import index_of
 from survey.store.coding_data import coding_of_whom
@@ -25,7 +26,7 @@ from survey.web.files import file_response
 from survey.web.research.coding.common import any_simulated
 from survey.web.research.coding.design_form import MOST_CHOSEN, DesignForm, first_form, read_form
 from survey.web.research.coding.design_hints import hints_of
-from survey.web.research.coding.results import RESULTS, results_figures
+from survey.web.research.coding.results import results_figures
 from survey.web.research.common import note_download, study_or_404
 from survey.web.research.figures import asks_for_simulated
 from survey.web.research.views import blueprint

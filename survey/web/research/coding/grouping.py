@@ -17,7 +17,7 @@ from survey.tables import StudyRow
 from survey.web.access import coders_only, current_actor
 from survey.web.context import now, the_engine
 from survey.web.research.coding.common import sentence
-from survey.web.research.coding.workings import figures_of, last_figures
+from survey.web.research.coding.workings import figures_of, last_figures, worked_aside
 from survey.web.research.common import study_or_404
 from survey.web.research.views import blueprint
 
@@ -91,7 +91,7 @@ def _outcome(worked: Worked) -> str:
 def _group(engine: Engine, study_id: int, threshold: float, *, at: datetime, actor: str) -> str:
     with reading(engine) as session:
         suggestions = suggestions_to_group(session, session.get_one(StudyRow, study_id))
-    groups = groups_among(suggestions, threshold=threshold)
+    groups = worked_aside(len(suggestions), groups_among, suggestions, threshold=threshold)
     with writing(engine) as session:
         study = session.get_one(StudyRow, study_id)
         keep_groups(session, study, groups, threshold=threshold, now=at, actor=actor)

@@ -2,52 +2,38 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Response, abort, redirect, render_template, request, url_for
 from markupsafe import Markup
-from sqlalchemy import Engine
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
 
-from survey.coding.spreadsheet import protected
 from survey.db import reading
 from survey.design import StudyDesign
-from survey.questionnaire import QuestionKind
+from survey.overview.coding_figures import COUNTS, INLINE, PICTURES, REPORT, RESULTS, STOP, coding_figures
 from survey.store import studies
 from survey.store.coding_data import coding_of_whom
 from survey.store.coding_state import coding_state
-from survey.tables import StudyRow
+from survey.tables import StudyRow, SuggestionRow
 from survey.web.access import not_coders, owners_only
 from survey.web.context import the_engine
 from survey.web.files import file_response
 from survey.web.research.coding.common import any_simulated
-from survey.web.research.coding.workings import Figures, figures_of
+from survey.web.research.coding.workings import Figures, figures_of, worked_aside
 from survey.web.research.common import CSV, note_download, study_or_404
 from survey.web.research.figures import asks_for_simulated
 from survey.web.research.views import blueprint
 
-if TYPE_CHECKING:
-    from survey.coding.counts import CategoryCounts
-    from survey.coding.results import Results
-
-RESULTS = "results.json"
-REPORT = "report.html"
-COUNTS = "counts.csv"
-_STOP = "when_to_stop.json"
-_PICTURES = ("counts.svg", "agreement.svg", "saturation.svg", "ratings.svg")
 _TYPES = {
     RESULTS: "application/json; charset=utf-8",
     REPORT: "text/html; charset=utf-8",
     COUNTS: CSV,
-    **dict.fromkeys(_PICTURES, "image/svg+xml; charset=utf-8"),
+    **dict.fromkeys(PICTURES, "image/svg+xml; charset=utf-8"),
 }
-_INLINE = ".inline.svg"
-"""End of the names of pictures for a page."""
 
 
 @blueprint.get("/studies/<int:study_id>/suggestions/agreement")
@@ -83,12 +69,12 @@ def _page(study_id: int, template: str, **more: Any) -> str:
         r=latest.json(RESULTS) if latest and has_results else None,
         # Markup: the pictures escape every word in them.
         pictures={
-            name.removesuffix(_INLINE): Markup(text)  # noqa: S704
+            name.removesuffix(INLINE): Markup(text)  # noqa: S704
             for name, text in (latest.files.items() if latest else ())
-            if name.endswith(_INLINE)
+            if name.endswith(INLINE)
         },
         questions=_questions(design),
-        stop_sentences=json.loads(latest.files[_STOP]) if latest and _STOP in latest.files else [],
+        stop_sentences=json.loads(latest.files[STOP]) if latest and STOP in latest.files else [],
         **more,
     )
 
@@ -144,88 +130,11 @@ def coding_json(study_id: int) -> Response:
 
 def results_figures(session: Session, study: StudyRow, *, simulated: bool) -> Figures:
     """Return the results of a study's coding, of people (and models) or of simulated participants."""
-    engine, study_id = the_engine(), study.id
+    url, study_id = the_engine().url.render_as_string(hide_password=False), study.id
+    n = session.scalars(select(func.count(SuggestionRow.id)).where(SuggestionRow.study_id == study_id)).one()
+
+    def work() -> Mapping[str, str]:
+        return worked_aside(n, coding_figures, url, study_id, simulated=simulated)
+
     kind = "simulated" if simulated else "people"
-    state = coding_state(session, study)
-    return figures_of(study_id, kind, state, lambda: _work(engine, study_id, simulated=simulated))
-
-
-def _work(engine: Engine, study_id: int, *, simulated: bool) -> Mapping[str, str]:
-    from survey.coding.coding_file import coding_sha256
-    from survey.coding.number_words import saturation_sentences
-    from survey.coding.opinions import opinions_of
-    from survey.coding.report import render
-    from survey.coding.results import results_json, results_of
-    from survey.store.opinion_data import sheets_of
-
-    with reading(engine) as session:
-        study = session.get_one(StudyRow, study_id)
-        design = studies.design_of(study)
-        coding = coding_of_whom(session, study, simulated=simulated)
-        sheets = sheets_of(session, study, include_simulated=False)
-        if simulated:
-            people = {sheet.respondent for sheet in sheets}
-            everybody = sheets_of(session, study, include_simulated=True)
-            sheets = [sheet for sheet in everybody if sheet.respondent not in people]
-    opinions = opinions_of(design.acceptability, sheets) if design.acceptability and sheets else None
-    results = results_of(
-        coding,
-        opinions,
-        coding_sha256=coding_sha256(coding),
-        options={
-            question.name: [option.name for option in question.options]
-            for question in (*design.screener, *design.demographics)
-            if question.kind in (QuestionKind.CHOICE, QuestionKind.SEVERAL)
-        },
-        simulated=simulated,
-    )
-    return {
-        RESULTS: results_json(results),
-        REPORT: render(results, title=design.title),
-        COUNTS: _counts_csv(results.counts),
-        _STOP: json.dumps(saturation_sentences(results.saturation[0])),
-        **_drawn(results),
-    }
-
-
-def _drawn(results: Results) -> Mapping[str, str]:
-    """Return the pictures, each for a file and for a page, which gives it colors."""
-    from survey.coding.coding_plots import agreement_plot, counts_plot, ratings_plot, saturation_plot
-
-    draw: dict[str, Callable[[bool], str]] = {
-        "counts": lambda inline: counts_plot(results.counts, inline=inline),
-        "agreement": lambda inline: agreement_plot(results.agreement, inline=inline),
-        "saturation": lambda inline: saturation_plot(results.saturation[0], inline=inline),
-    }
-    opinions = results.opinions
-    if opinions is not None:
-        draw["ratings"] = lambda inline: ratings_plot(opinions, inline=inline)
-    return {
-        f"{name}{ending}": drawn(inline)
-        for name, drawn in draw.items()
-        for ending, inline in ((".svg", False), (_INLINE, True))
-    }
-
-
-def _counts_csv(counts: CategoryCounts) -> str:
-    header = ["category", "label", "mentions", "for_people", "asked_for", "for_share", "for_low", "for_high"]
-    header += ["against_people", "asked_against", "against_share", "against_low", "against_high"]
-    header += ["difference", "difference_low", "difference_high", "asked_both", "ended"]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for one in counts.categories:
-        row: list[object] = [one.category, one.label, one.mentions]
-        for people, share in ((one.for_people, one.for_share), (one.against_people, one.against_share)):
-            row += [people, *((share.of, share.value, share.low, share.high) if share else ("",) * 4)]
-        gap = one.difference
-        row += [gap.value, gap.low, gap.high] if gap else ("",) * 3
-        row += [counts.asked_both, one.ended.value if one.ended else ""]
-        writer.writerow([_cell(value) for value in row])
-    return text.getvalue()
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, str):
-        return protected(value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return figures_of(study_id, kind, coding_state(session, study), work)
