@@ -28,6 +28,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from survey.answers import Choice, RespondentKind, Role
 from survey.coding.coding import CodeKind, Outcome
 from survey.db import Base
+from survey.questionnaire import Stated
 from survey.suggestions import Stance, folded
 
 
@@ -508,8 +509,8 @@ class ImportedRespondentRow(Base):
     simulated: Mapped[bool]
     stances: Mapped[list[str]] = mapped_column(JSON)
     """The questions that were answered, also with nothing; sorted."""
-    stated: Mapped[dict[str, list[str]]] = mapped_column(JSON)
-    """Question of a form -> names of the options chosen."""
+    stated: Mapped[dict[str, Stated]] = mapped_column(JSON)
+    """Question of a form -> names of the options chosen (a list, also of one), a number, or text."""
     place: Mapped[int]
     """In the order of answering, from 1; 0 where it is not known."""
     at: Mapped[datetime]

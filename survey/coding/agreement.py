@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from survey.coding.alpha import coincidences, masi, nominal
-from survey.coding.coding import CodeKind, Coding, Outcome
+from survey.coding.coding import CodeKind, Coding, Ended, Outcome
 from survey.coding.final import FinalCodes, Word, element_of, final_codes, words_of
 from survey.coding.kappa import Numbers
 from survey.coding.measures import Measure, draw_weights, measure
@@ -44,6 +44,8 @@ class CategoryAlpha:
 
     category: str
     label: str
+    ended: Ended | None
+    """As in ``CategoryCount``."""
     suggestions: int
     """Of those coded by two or more: that at least one coder put into it."""
     alpha: Measure
@@ -56,6 +58,8 @@ class Retrieval:
 
     category: str
     label: str
+    ended: Ended | None
+    """As in ``CategoryCount``."""
     final: int
     """Suggestions that belong to it."""
     proposed: int
@@ -130,7 +134,7 @@ def agreement_of(
     words = words_of(coding)
     coders = {coder: own for (kind, coder), own in words.items() if kind is CodeKind.CODER}
     models = {model: own for (kind, model), own in words.items() if kind is CodeKind.MODEL}
-    labels = labels_of(coding)
+    labels, ended = labels_of(coding), coding.ended
     columns: dict[tuple[str, str], int] = {}
     respondent_of = {
         s.id: columns.setdefault((s.kind.value, s.respondent), len(columns)) for s in coding.suggestions
@@ -139,7 +143,13 @@ def agreement_of(
 
     def pair(first: str, second: str, one: Mapping[int, Word], other: Mapping[int, Word]) -> PairAgreement:
         return pair_agreement(
-            first, second, (one, other), labels=labels, respondent_of=respondent_of, weights=weights
+            first,
+            second,
+            (one, other),
+            labels=labels,
+            ended=ended,
+            respondent_of=respondent_of,
+            weights=weights,
         )
 
     said = {s.id: [own[s.id] for own in coders.values() if s.id in own] for s in coding.suggestions}
@@ -163,7 +173,7 @@ def agreement_of(
         coders=tuple(_work(coder, own) for coder, own in coders.items()),
         alpha=_alpha_of_sets(sets, of_units, weights, masi_sets=True),
         alpha_same=_alpha_of_sets(sets, of_units, weights, masi_sets=False),
-        categories=_alphas(sets, of_units, weights, labels),
+        categories=_alphas(sets, of_units, weights, labels, ended),
         pairs=tuple(pair(a, b, coders[a], coders[b]) for a, b in combinations(coders, 2)),
         models=tuple(
             ModelAgreement(
@@ -171,7 +181,7 @@ def agreement_of(
                 proposals=len(own),
                 without_final=sum(suggestion not in settled for suggestion in own),
                 with_final=pair(FINAL, model, settled, own),
-                retrieval=(found := _retrievals(settled, own, labels)),
+                retrieval=(found := _retrievals(settled, own, labels, ended)),
                 precision=share_of(sum(r.both for r in found), sum(r.proposed for r in found)),
                 recall=share_of(sum(r.both for r in found), sum(r.final for r in found)),
                 with_coders=tuple(pair(coder, model, words_, own) for coder, words_ in coders.items()),
@@ -212,6 +222,7 @@ def _alphas(
     columns: Sequence[int],
     weights: Numbers,
     labels: Mapping[str, str],
+    ended: Mapping[str, Ended],
 ) -> tuple[CategoryAlpha, ...]:
     """Return alpha of every category at once: of yes and no it needs but three sums over units.
 
@@ -247,6 +258,7 @@ def _alphas(
         CategoryAlpha(
             category=element,
             label=labels[element],
+            ended=ended.get(element),
             suggestions=units_with[element],
             alpha=measure(samples[:, i], _NO_VARIATION, respondents=len(set(columns))),
         )
@@ -255,7 +267,10 @@ def _alphas(
 
 
 def _retrievals(
-    final: Mapping[int, Word], proposed: Mapping[int, Word], labels: Mapping[str, str]
+    final: Mapping[int, Word],
+    proposed: Mapping[int, Word],
+    labels: Mapping[str, str],
+    ended: Mapping[str, Ended],
 ) -> tuple[Retrieval, ...]:
     common = [suggestion for suggestion in proposed if suggestion in final]
     right = Counter(element for s in common for element in final[s].elements)
@@ -265,6 +280,7 @@ def _retrievals(
         Retrieval(
             category=element,
             label=label,
+            ended=ended.get(element),
             final=right[element],
             proposed=given[element],
             both=both[element],

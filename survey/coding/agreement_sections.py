@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from survey.coding.agreement import Agreement, ModelAgreement
 from survey.coding.coding_plots import agreement_plot
-from survey.coding.number_words import counted, measured, number, shared
+from survey.coding.number_words import category_words, counted, measured, number, shared
 from survey.coding.page_blocks import Block, Drawing, Points, Section, Table
 from survey.coding.pairs import PairAgreement
 from survey.coding.results import Results
@@ -54,7 +54,7 @@ def _coders(agreement: Agreement) -> Iterator[Block]:
         caption="Krippendorff's alpha of each category, with 95 % intervals",
         head=("Category", "Suggestions", "Alpha", "Remark"),
         rows=tuple(
-            (own.label, str(own.suggestions), measured(own.alpha), own.alpha.reason)
+            (category_words(own), str(own.suggestions), measured(own.alpha), own.alpha.reason)
             for own in agreement.categories
         ),
         folded="The numbers in this picture",
@@ -100,7 +100,7 @@ def pair_table(pair: PairAgreement) -> Table:
         ),
         rows=tuple(
             (
-                own.label,
+                category_words(own),
                 str(own.table.both),
                 str(own.table.only_first),
                 str(own.table.only_second),
@@ -135,7 +135,7 @@ def _model(model: ModelAgreement) -> Iterator[Block]:
         head=("Category", "Final", "Proposed", "Both", "Precision, %", "Recall, %"),
         rows=tuple(
             (
-                own.label,
+                category_words(own),
                 str(own.final),
                 str(own.proposed),
                 str(own.both),

@@ -10,7 +10,7 @@ from survey.answers import RespondentKind
 from survey.coding.coding import Category, Code, CodeKind, CodingError, Outcome
 from survey.coding.passed_over import passed_over
 from survey.coding.spreadsheet import SEPARATOR, Sheet, SheetRow, read_sheet, shown
-from survey.coding.stated_columns import StatedColumns, Statements, stated_columns
+from survey.coding.stated_columns import Said, StatedColumns, Statements, stated_columns
 from survey.design import StudyDesign
 from survey.suggestions import LONGEST_WHY, Stance, as_written
 
@@ -168,8 +168,8 @@ class SuggestionLine:
     why: str = ""
     direction: str = ""
     language: str = ""
-    stated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What the respondent says of himself in this line: question -> names of the options chosen."""
+    stated: Mapping[str, Said] = field(default_factory=dict)
+    """What the respondent says of himself in this line, by question."""
 
 
 SUGGESTION_NAMES = ("respondent", "stance", "text", "why", "direction", "language", "kind", "number")
@@ -245,13 +245,12 @@ def suggestions_remarks(content: bytes, where: str, design: StudyDesign) -> tupl
         (*SUGGESTION_NAMES, *asked.names),
         quiet=asked.columns,
         also_called=_CALLED_ELSEWHERE,
-        because=dict.fromkeys(asked.without_options, "only questions with options make groups"),
     )
 
 
 def _stated_columns(design: StudyDesign | None) -> StatedColumns:
     if design is None:
-        return StatedColumns(columns={}, names=(), without_options=frozenset())
+        return StatedColumns(columns={}, names=())
     return stated_columns(design, SUGGESTION_NAMES)
 
 

@@ -172,7 +172,7 @@ def agreement_plot(agreement: Agreement, *, inline: bool = False, most: int = MO
     parts, y = _agreement_legend(agreement, x)
     top = y
     shown = [("All categories", agreement.alpha, counted(agreement.by_two, "suggestion"), "")]
-    shown += [(r.label, r.alpha, counted(r.suggestions, "suggestion"), r.category) for r in rows]
+    shown += [(category_words(r), r.alpha, counted(r.suggestions, "suggestion"), r.category) for r in rows]
     for label, alpha, detail, category in shown:
         words, height = _words(label, y, quiet=detail)
         middle = y + height / 2

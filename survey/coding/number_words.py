@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from survey.answers import RespondentKind
-from survey.coding.counts import CategoryCount, CategoryCounts, LeftOut
+from survey.coding.coding import Ended
+from survey.coding.counts import CategoryCounts, LeftOut
 from survey.coding.directions import Directions
-from survey.coding.groups import GroupedCategory
 from survey.coding.measures import FEWEST_DRAWN, Measure
 from survey.coding.opinions import Mean
 from survey.coding.saturation import FURTHER, Saturation
@@ -96,7 +97,21 @@ def counts_sentences(counts: CategoryCounts) -> tuple[str, ...]:
     return (*sentences, *left_out_sentences(counts.left_out), *undecided_sentences(counts.left_out))
 
 
-def category_words(of: CategoryCount | GroupedCategory) -> str:
+class OfCategory(Protocol):
+    """Any number of one category."""
+
+    @property
+    def label(self) -> str:
+        """What readers see."""
+        ...
+
+    @property
+    def ended(self) -> Ended | None:
+        """Why it is offered no longer; None: it is offered."""
+        ...
+
+
+def category_words(of: OfCategory) -> str:
     """Return a category's label, and whether it was split or retired: ``Lifestyle (split)``."""
     return f"{of.label} ({of.ended.value})" if of.ended else of.label
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from survey.coding.coding import Ended
 from survey.coding.final import Word
 from survey.coding.kappa import Numbers, PairTable, kappas, pooled_kappas
 from survey.coding.measures import Measure, measure
@@ -23,6 +24,8 @@ class CategoryKappa:
     category: str
     """Name of the category; ``(no_category)`` and ``(unusable)`` are the outcomes."""
     label: str
+    ended: Ended | None
+    """As in ``CategoryCount``."""
     table: PairTable
     kappa: Measure
 
@@ -53,6 +56,7 @@ def pair_agreement(
     words: tuple[Mapping[int, Word], Mapping[int, Word]],
     *,
     labels: Mapping[str, str],
+    ended: Mapping[str, Ended],
     respondent_of: Mapping[int, int],
     weights: Numbers,
 ) -> PairAgreement:
@@ -62,6 +66,8 @@ def pair_agreement(
     ----------
     labels
         Element -> label, in the order in which elements are told.
+    ended
+        Category -> why it is offered no longer, of those that are not.
     respondent_of
         Suggestion id -> column of its respondent in ``weights``.
     weights
@@ -88,15 +94,15 @@ def pair_agreement(
     each = kappas(both, only_first, only_second, n)
     reason = SAME_ALWAYS if common else NONE_IN_COMMON
 
-    def measured(samples: Numbers) -> Measure:
-        return measure(samples, reason, respondents=respondents)
+    def measured(samples: Numbers, *, least: float = -1.0) -> Measure:
+        return measure(samples, reason, respondents=respondents, least=least)
 
     return PairAgreement(
         first=first,
         second=second,
         suggestions=len(common),
         respondents=respondents,
-        equal=measured(share),
+        equal=measured(share, least=0.0),
         mean_kappa=measured(_mean(each)),
         pooled_kappa=measured(
             pooled_kappas(both, only_first, only_second, n) if elements else np.full(len(weights), np.nan)
@@ -105,6 +111,7 @@ def pair_agreement(
             CategoryKappa(
                 category=element,
                 label=labels[element],
+                ended=ended.get(element),
                 table=_table(both[0, i], only_first[0, i], only_second[0, i], len(common)),
                 kappa=measured(each[:, i]),
             )

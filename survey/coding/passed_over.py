@@ -19,7 +19,6 @@ def passed_over(
     *,
     quiet: Collection[str] = (),
     also_called: Mapping[str, str] | None = None,
-    because: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
     """Return a remark that names the columns of a table that are not read; none where there are no such columns.
 
@@ -33,8 +32,6 @@ def passed_over(
         Columns that are there to be read by people, of tables that Equipoise writes.
     also_called
         What else a known column is called elsewhere -> its name here.
-    because
-        Column -> why it is not read.
 
     Raises
     ------
@@ -50,9 +47,7 @@ def passed_over(
     named = []
     is_clear = True
     for name in filled:
-        if reason := (because or {}).get(name, ""):
-            named.append(f"'{name}' ({reason})")
-        elif meant := _meant(name, free, also_called or {}):
+        if meant := _meant(name, free, also_called or {}):
             named.append(f"'{name}' (is '{meant}' meant?)")
         else:
             named.append(f"'{name}'")

@@ -269,9 +269,9 @@ def _methods_section(results: Results) -> Section:
                     "among those asked.",
                     "Shares have Wilson's interval. For minus against has Newcombe's interval for paired shares, "
                     "of those asked both.",
-                    "Categories named by fewer people: Colwell, Mao and Chang (2004), exact over all orders, with "
-                    "the unconditional variance of Colwell et al. (2012); number of categories: Chao2 (Chao 1987); "
-                    "coverage: Chao and Jost (2012).",
+                    "Categories named by fewer people: Colwell, Mao and Chang (2004), exact over all orders; their "
+                    "band: the variance of that number over samples of people from the population estimated by "
+                    "Chao et al. (2014); number of categories: Chao2 (Chao 1987); coverage: Chao and Jost (2012).",
                     f"Intervals of agreement: {number(results.draws, 0)} bootstrap samples of whole respondents, "
                     f"seed {results.seed}; coders are the same in each.",
                 )

@@ -8,7 +8,7 @@ References
 Colwell, Mao and Chang (2004), Ecology 85, 2717-2727: expected number of categories in a subset of the people.
 Chao (1987), Biometrics 43, 783-791: how many there are (Chao2), with its interval.
 Chao and Jost (2012), Ecology 93, 2533-2547: coverage.
-Colwell et al. (2012), J. Plant Ecol. 5, 3-21: unconditional variance, and extrapolation to more people.
+Colwell et al. (2012), J. Plant Ecol. 5, 3-21: extrapolation to more people.
 Guest, Namey and Chen (2020), PLoS ONE 15, e0232076: base size and run length.
 """
 
@@ -27,6 +27,7 @@ from survey.coding.coding import Coding
 from survey.coding.counts import LeftOut, Named, named_by
 from survey.coding.final import FinalCodes
 from survey.coding.guest import GuestRuns, guest_runs
+from survey.coding.saturation_band import half_widths
 from survey.coding.shares import Z_95
 from survey.suggestions import Stance
 
@@ -83,7 +84,8 @@ class Saturation:
     observed_reason: str
     """Why the order is not known; empty if it is."""
     expected: tuple[CurvePoint, ...]
-    """By so many of these people, on average over all orders, with the interval of other people like them."""
+    """By so many of these people, on average over all orders; its interval is of other people like them, and about
+    what so many would name on average (``saturation_band``)."""
     extrapolated: tuple[CurvePoint, ...]
     """From the people asked to twice as many, without interval; empty if nothing can be said of further ones."""
     estimated: NumberOfCategories | None
@@ -137,6 +139,9 @@ def saturation_of(
     unknown = _further_reason(n, len(frequencies), once, unseen)
     order, reason = _order(named, sets)
     observed = _accumulated([sets[respondent] for respondent in order])
+    covered = coverage(n, int(frequencies.sum()), once, twice)
+    people = _places(n)
+    half = half_widths(list(sets.values()), people, unseen=unseen, coverage=covered)
     return Saturation(
         kind=kind,
         simulated=named.simulated,
@@ -148,10 +153,10 @@ def saturation_of(
         named_twice=twice,
         observed=observed,
         observed_reason=reason,
-        expected=_expected(n, frequencies, unseen, is_open=bool(unknown)),
+        expected=_expected(n, frequencies, people, half, unseen, is_open=bool(unknown)),
         extrapolated=() if unknown else _extrapolated(n, len(frequencies), once, unseen),
         estimated=_estimated(n, len(frequencies), once, twice, unseen),
-        coverage=coverage(n, int(frequencies.sum()), once, twice),
+        coverage=covered,
         new_of_next=None if unknown else further(n, once, unseen, 1),
         new_of_next_ten=None if unknown else further(n, once, unseen, 10),
         more_people=None if unknown else _more_people(n, once, unseen),
@@ -206,8 +211,8 @@ def _accumulated(sets: Sequence[frozenset[str]]) -> tuple[int, ...]:
 
 def expected_categories(
     n: int, frequencies: NDArray[np.int64], people: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the expected number of categories that so many of ``n`` people name, and the sum of squared chances.
+) -> NDArray[np.float64]:
+    """Return the expected number of categories that so many of ``n`` people name.
 
     Exact over all subsets: a category that y people named is missed by t of n with probability
     C(n - y, t) / C(n, t).
@@ -226,23 +231,22 @@ def expected_categories(
     possible = n - y - t >= 0
     rest = np.where(possible, n - y - t, 0.0)
     log_missed = gammaln(n - y + 1) + gammaln(n - t + 1) - gammaln(rest + 1) - gammaln(n + 1.0)
-    met = 1 - np.where(possible, np.exp(log_missed), 0.0)
-    return met.sum(axis=1), (met**2).sum(axis=1)
+    return np.asarray((1 - np.where(possible, np.exp(log_missed), 0.0)).sum(axis=1))
 
 
 def _expected(
-    n: int, frequencies: NDArray[np.int64], unseen: float, *, is_open: bool = False
+    n: int,
+    frequencies: NDArray[np.int64],
+    people: NDArray[np.int64],
+    half: NDArray[np.float64],
+    unseen: float,
+    *,
+    is_open: bool,
 ) -> tuple[CurvePoint, ...]:
     """Return the curve up to the people there are; ``is_open``: nothing can be said of those after them."""
-    if n == 0:
-        return ()
-    people = _places(n)
-    mean, squares = expected_categories(n, frequencies, people)
-    there_are = len(frequencies) + unseen
-    variance = squares - mean**2 / there_are if there_are else np.zeros_like(mean)
-    half = Z_95 * np.sqrt(np.maximum(variance, 0.0))
+    mean = expected_categories(n, frequencies, people)
     # Nobody is left to follow the last one: what further people bring is extrapolated.
-    following = expected_categories(n, frequencies, np.minimum(people + 1, n))[0] - mean
+    following = expected_categories(n, frequencies, np.minimum(people + 1, n)) - mean
     following[people == n] = further(n, int((frequencies == 1).sum()), unseen, 1)
     return tuple(
         CurvePoint(

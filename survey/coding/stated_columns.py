@@ -1,32 +1,38 @@
-"""What people said of themselves, as columns of a table: a column for each question, options in its cells. Pure."""
+"""What people said of themselves, as columns of a table: a column for each question. Pure.
+
+A cell holds options, a number or text, and is held to what the page of the form would take.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from survey.coding.spreadsheet import SEPARATOR, Sheet, SheetRow, shown
 from survey.design import StudyDesign
 from survey.languages import with_words
-from survey.questionnaire import PREFER_NOT_TO_SAY, FormQuestion, QuestionKind
+from survey.questionnaire import LONGEST_TEXT, PREFER_NOT_TO_SAY, FormQuestion, QuestionKind, read_form
 from survey.suggestions import as_written, folded
 
-_WITH_OPTIONS = (QuestionKind.CHOICE, QuestionKind.SEVERAL)
+Said: TypeAlias = tuple[str, ...] | str | int | float
+"""An answer to a question about oneself: names of the options chosen, text, or a number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatedColumn:
     """A question of the demographics or screener that a table may have a column for."""
 
-    question: str
-    """Its name in the design."""
-    options: tuple[str, ...]
-    """Their names, in the design's order."""
-    allows_several: bool
+    question: FormQuestion
     words: Mapping[str, frozenset[str]]
     """What a cell may say, in small letters -> names of the options that are called so: by their names, or by their
-    words in a language of the design."""
+    words in a language of the design. Empty where the answer is a number or text."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of the options, in the design's order; none where the answer is a number or text."""
+        return tuple(option.name for option in self.question.options)
 
     def called(self, said: str) -> frozenset[str]:
         """Return the names of the options that a cell may mean: several if two are called alike."""
@@ -41,8 +47,6 @@ class StatedColumns:
     """Name of a column in small letters -> what it holds."""
     names: tuple[str, ...]
     """The column that is usually written for each of these questions."""
-    without_options: frozenset[str]
-    """Columns of questions whose answers are numbers or text, by which nobody is grouped."""
 
 
 def stated_columns(design: StudyDesign, taken: Collection[str]) -> StatedColumns:
@@ -70,22 +74,13 @@ def stated_columns(design: StudyDesign, taken: Collection[str]) -> StatedColumns
     times = Counter(question.name.lower() for _, question in asked)
     columns: dict[str, StatedColumn] = {}
     usual: list[str] = []
-    without: set[str] = set()
     for table, question in asked:
         short = question.name.lower()
         names = [name for name in (short, f"{table}.{short}") if name not in taken and times[short] == 1]
-        if question.kind not in _WITH_OPTIONS:
-            without.update(names)
-            continue
-        column = StatedColumn(
-            question=question.name,
-            options=tuple(option.name for option in question.options),
-            allows_several=question.kind is QuestionKind.SEVERAL,
-            words=_words(wordings[question.name]),
-        )
+        column = StatedColumn(question=question, words=_words(wordings[question.name]))
         columns |= dict.fromkeys(names, column)
         usual += names[:1]
-    return StatedColumns(columns=columns, names=tuple(usual), without_options=frozenset(without))
+    return StatedColumns(columns=columns, names=tuple(usual))
 
 
 def _words(wordings: Iterable[FormQuestion]) -> dict[str, frozenset[str]]:
@@ -109,33 +104,69 @@ class Statements:
     def __init__(self, sheet: Sheet, asked: StatedColumns) -> None:
         self._sheet = sheet
         self._columns = {name: asked.columns[name] for name in sheet.columns if name in asked.columns}
-        self._stated: dict[tuple[str, str], tuple[tuple[str, ...], int]] = {}
+        self._stated: dict[tuple[str, str], tuple[Said, int]] = {}
 
-    def read(self, row: SheetRow, respondent: str) -> dict[str, tuple[str, ...]]:
-        """Return question -> names of the options chosen, of one line; empty cells state nothing.
+    def read(self, row: SheetRow, respondent: str) -> dict[str, Said]:
+        """Return question -> what is said of it, of one line; empty cells state nothing.
 
-        What is no option, or contradicts an earlier line of the respondent, is complained of.
+        What the form would not take, or contradicts an earlier line of the respondent, is complained of.
         """
-        found: dict[str, tuple[str, ...]] = {}
+        found: dict[str, Said] = {}
         for name, column in self._columns.items():
             cell = row.cell(name)
             if not respondent or not cell or _compared(cell).replace(" ", "-") == PREFER_NOT_TO_SAY:
                 continue
-            chosen = _chosen(column, cell)
-            if isinstance(chosen, str):
-                self._sheet.complain(row, name, chosen)
+            said, problem = _read(column, cell)
+            if problem:
+                self._sheet.complain(row, name, problem)
                 continue
-            if not chosen:
+            if says_nothing(said):
                 continue
-            before, line = self._stated.setdefault((respondent, column.question), (chosen, row.line))
-            if before != chosen:
-                said = f"{shown(cell)} contradicts {shown(SEPARATOR.join(before))} in line {line}"
+            question = column.question.name
+            before, line = self._stated.setdefault((respondent, question), (said, row.line))
+            if before != said:
+                told = f"{shown(cell)} contradicts {shown(said_words(before))} in line {line}"
                 self._sheet.complain(
-                    row, name, f"{said}, which is about '{respondent}', too; correct one of them"
+                    row, name, f"{told}, which is about '{respondent}', too; correct one of them"
                 )
             else:
-                found[column.question] = chosen
+                found[question] = said
         return found
+
+
+def says_nothing(said: Said | Sequence[str]) -> bool:
+    """Whether nothing is stated: no option, no text. The number 0 is an answer."""
+    return isinstance(said, Sequence) and not said
+
+
+def said_words(said: Said | Sequence[str]) -> str:
+    """Return what somebody stated as a cell holds it."""
+    return str(said) if isinstance(said, str | int | float) else SEPARATOR.join(said)
+
+
+def _read(column: StatedColumn, cell: str) -> tuple[Said, str]:
+    """Return what a cell says, and what is wrong with it, if anything."""
+    if column.options:
+        chosen = _chosen(column, cell)
+        return ((), chosen) if isinstance(chosen, str) else (chosen, "")
+    question, text = column.question, as_written(cell)
+    if question.kind is QuestionKind.TEXT and len(text) > LONGEST_TEXT:
+        return "", f"has {len(text)} characters; {LONGEST_TEXT} are the most that the form takes; shorten it"
+    stated, wrong = read_form([question], {question.name: [text]}, all_needed=False)
+    if wrong:
+        way_out = f"write {_number_wanted(question)}, or leave the cell empty"
+        return "", f"{shown(cell)} is {wrong[0].problem}; {way_out}"
+    said = stated.get(question.name, "")
+    return (tuple(said) if isinstance(said, list) else said), ""
+
+
+def _number_wanted(question: FormQuestion) -> str:
+    low, high = (None if limit is None else f"{limit:.15g}" for limit in (question.minimum, question.maximum))
+    if low and high:
+        return f"a number from {low} to {high}"
+    if low:
+        return f"a number of at least {low}"
+    return f"a number of at most {high}" if high else "a number such as 42"
 
 
 def _chosen(column: StatedColumn, cell: str) -> tuple[str, ...] | str:
@@ -143,7 +174,7 @@ def _chosen(column: StatedColumn, cell: str) -> tuple[str, ...] | str:
     parts = [cell]
     if not column.called(cell):  # As a whole first: words may hold the separator.
         parts = [part.strip() for part in cell.split(SEPARATOR) if part.strip()]
-    if len(parts) > 1 and not column.allows_several:
+    if len(parts) > 1 and column.question.kind is not QuestionKind.SEVERAL:
         return f"{shown(cell)} is more than one answer; the question takes one of {', '.join(column.options)}"
     chosen: set[str] = set()
     for part in parts:

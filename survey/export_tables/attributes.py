@@ -267,8 +267,13 @@ def suggestion_columns(*, with_text: bool) -> tuple[Column[SuggestedRow], ...]:
     return columns if with_text else tuple(column for column in columns if column.name not in _PARTS)
 
 
-def imported_columns() -> tuple[Column[ImportedRespondentRow], ...]:
-    """Return the columns of ``imported_respondents.csv``."""
+def imported_columns(*, with_text: bool) -> tuple[Column[ImportedRespondentRow], ...]:
+    """Return the columns of ``imported_respondents.csv``; ``with_text``: what they stated holds text, too."""
+
+    def stated(row: ImportedRespondentRow) -> str:
+        own = {name: said for name, said in row.stated.items() if with_text or not isinstance(said, str)}
+        return json.dumps(own, ensure_ascii=False, sort_keys=True)
+
     return (
         Column(
             name="source",
@@ -305,8 +310,14 @@ def imported_columns() -> tuple[Column[ImportedRespondentRow], ...]:
         Column(
             name="stated",
             kind=CellKind.JSON,
-            meaning="what the respondent stated in forms, as a JSON object of questions and lists of options",
-            cell=lambda row: json.dumps(row.stated, ensure_ascii=False, sort_keys=True),
+            meaning="what the respondent stated in forms, as a JSON object of questions and lists of options, or a "
+            "number"
+            + (
+                "; or text, in which PERSONAL DATA MAY STAND: read it before you share it"
+                if with_text
+                else ""
+            ),
+            cell=stated,
         ),
         Column(
             name="at",

@@ -112,7 +112,7 @@ def _about_attributes(data: StudyData, *, with_text: bool) -> tuple[DataFile[Any
             DataFile(
                 name="imported_respondents",
                 row="One respondent who was asked elsewhere, also if nothing was named.",
-                columns=imported_columns(),
+                columns=imported_columns(with_text=with_text),
                 rows=said.imported,
             )
         )

@@ -160,7 +160,8 @@ def _imported(
             kind=row.kind,
             simulated=row.simulated,
             stances=frozenset(_STANCES[word] for word in row.stances),
-            stated={question: tuple(options) for question, options in row.stated.items()},
+            # Without numbers and text, as of participants: nobody is grouped by them.
+            stated={question: tuple(said) for question, said in row.stated.items() if isinstance(said, list)},
             place=row.place if is_one_source else 0,
         )
         for row in rows

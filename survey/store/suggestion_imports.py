@@ -13,6 +13,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from survey.answers import RespondentKind
+from survey.coding.spreadsheet import shown
+from survey.coding.stated_columns import Said, said_words, says_nothing
+from survey.questionnaire import Stated
 from survey.store.code_rows import batches
 from survey.store.coding_imports import (
     BadImport,
@@ -74,8 +77,8 @@ class ImportedRespondent:
     kind: RespondentKind
     stances: frozenset[Stance]
     """The questions that were answered, also with nothing. Empty: what was named was not gone on from."""
-    stated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Question -> names of the options chosen."""
+    stated: Mapping[str, Said] = field(default_factory=dict)
+    """What was said of oneself, by question."""
     order: int = 0
     """Place in which respondents answered, from 1; 0: not known."""
     simulated: bool = False
@@ -261,7 +264,7 @@ def _store_respondents(
     for name, kind in kinds.items():
         one, row = told.get(name), known.get(name)
         answered = set(one.stances) if one else stances[name]
-        stated = {question: list(options) for question, options in (one.stated if one else {}).items()}
+        stated = {question: _kept(said) for question, said in (one.stated if one else {}).items()}
         if row is None:
             row = ImportedRespondentRow(
                 study_id=study.id,
@@ -280,8 +283,8 @@ def _store_respondents(
             if not answered <= {Stance(word) for word in row.stances}:
                 # A later import may hold the answers to the other question.
                 row.stances = sorted({*row.stances, *answered})
-            more = {question: options for question, options in stated.items() if options}
-            if more.keys() - {question for question, options in row.stated.items() if options}:
+            more = {question: said for question, said in stated.items() if not says_nothing(said)}
+            if more.keys() - {question for question, said in row.stated.items() if not says_nothing(said)}:
                 row.stated = row.stated | more
                 completed += 1
         simulated[name] = row.simulated
@@ -351,15 +354,25 @@ def _contradictions(
 ) -> Iterable[Complaint]:
     for number, one in enumerate(asked, start=1):
         row = known.get(one.respondent)
-        for question, options in one.stated.items() if row else ():
-            before = row.stated.get(question) if row else None
-            if before and options and set(before) != set(options):
-                yield Complaint(
-                    number,
-                    f"{STATED}{question}",
-                    f"'{one.respondent}' of '{source}' has stated '{';'.join(before)}' in an earlier import, and "
-                    f"'{';'.join(options)}' here; correct it, or remove the earlier import first",
-                )
+        for question, said in one.stated.items() if row else ():
+            before = row.stated.get(question, []) if row else []
+            if says_nothing(before) or says_nothing(said) or _compared(before) == _compared(said):
+                continue
+            yield Complaint(
+                number,
+                f"{STATED}{question}",
+                f"'{one.respondent}' of '{source}' has stated {shown(said_words(before))} in an earlier import, "
+                f"and {shown(said_words(said))} here; correct it, or remove the earlier import first",
+            )
+
+
+def _kept(said: Said) -> Stated:
+    """Return what somebody stated as the database keeps it, which has no tuples."""
+    return list(said) if isinstance(said, tuple) else said
+
+
+def _compared(said: Said | Stated) -> object:
+    return set(said) if isinstance(said, tuple | list) else said
 
 
 def _participants_among(

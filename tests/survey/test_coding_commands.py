@@ -350,6 +350,22 @@ def test_disagreements_are_listed_and_settled_one_by_one_or_with_a_coder(coded: 
     assert "as_coder anna, settled 2" in coded("audit")[1]
 
 
+def test_what_is_open_is_listed_in_an_order_of_whoever_settles(coded: Run, refused: Callable[..., str]):
+    def listed(*more: str) -> list[int]:
+        said = json.loads(coded("adjudicate", "--open", "--json", *more)[1])
+        return [row["id"] for row in said["suggestions"]]
+
+    came = listed("--order", "arrival")
+    assert came == sorted(came)
+    for name in ("anna", "clara", "dora", None):
+        own = shuffled(came, study=SLUG, version="1", coder=name or "")
+        assert listed(*(("--by", name) if name else ())) == own
+    assert len({tuple(listed("--by", name)) for name in ("anna", "clara", "dora")}) > 1
+    one_by_one = [listed("--by", "anna", "--limit", "1", "--page", str(page))[0] for page in (1, 2, 3)]
+    assert one_by_one == listed("--by", "anna")
+    assert "--by goes with --open" in refused("adjudicate", "--with", "anna", "--by", "anna")
+
+
 def test_results_count_people_and_leave_out_what_is_open(coded: Run, tmp_path: Path):
     _, said, _ = coded("results", "--draws", "50", "--json")
     found = json.loads(said)
@@ -404,6 +420,9 @@ def test_what_was_split_comes_back_to_coders_their_sheets_and_adjudication_and_r
     assert "Smoking (split): for 2 of 6" in said
     assert not_final in said
     assert not_final in coded("saturation")[1]
+    _, said, _ = coded("agreement", "--draws", "50", "--plot", "a.svg")
+    assert "\n  Smoking (split): " in said
+    assert "Smoking (split): alpha" in (tmp_path / "a.svg").read_text(encoding="utf-8")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert not_final in page
     assert "Smoking (split)" in page
@@ -613,6 +632,84 @@ def test_what_a_table_states_wrongly_is_refused_where_it_stands(
         in said
     )
     assert everything_stored() == before
+
+
+NUMBERS = """
+[[demographics]]
+name = "born"
+text = "When were you born?"
+kind = "number"
+minimum = 1900
+maximum = 2010
+
+[[demographics]]
+name = "work"
+text = "What is your work?"
+kind = "text"
+
+# --- German"""
+NUMBERS_IN_GERMAN = """
+[languages.de.demographics.born]
+text = "Wann sind Sie geboren?"
+
+[languages.de.demographics.work]
+text = "Was arbeiten Sie?"
+"""
+
+
+def test_numbers_and_text_of_an_imported_table_are_held_to_the_design_and_kept(
+    equipoise: Run, tmp_path: Path
+):
+    design = (EXAMPLES / f"{SLUG}.toml").read_text(encoding="utf-8").replace(SLUG, "numbers")
+    design = design.replace("\n# --- German", NUMBERS) + NUMBERS_IN_GERMAN
+    (tmp_path / "numbers.toml").write_text(design, encoding="utf-8")
+
+    def does(*arguments: str) -> str:
+        code, out, err = equipoise("survey", *arguments)
+        assert code == 0, err
+        return out
+
+    does("add", "numbers.toml")
+    head = "respondent,stance,text,age_group,born,work"
+    wrong = f"{head}\np1,should,Age,under-35,70,Nurse\np2,should,Age,,soon,\n"
+    (tmp_path / "people.csv").write_text(wrong, encoding="utf-8")
+    before = everything_stored()
+    code, _, err = equipoise("survey", "coding", "import", "numbers", "people.csv")
+    assert code == 2
+    assert (
+        "people.csv:2: column 'born': '70' is out of range; write a number from 1900 to 2010, or leave" in err
+    )
+    assert "people.csv:3: column 'born': 'soon' is not a number; write a number from 1900 to 2010, or" in err
+    assert everything_stored() == before
+
+    right = f'{head}\np1,should,Age,under-35,1970,Nurse at night\np2,should,Age,,"1980,5",\np3,should,,,,\n'
+    (tmp_path / "people.csv").write_text(right, encoding="utf-8")
+    done = json.loads(does("coding", "import", "numbers", "people.csv", "--json"))
+    assert (done["remarks"], done["done"]["respondents"]) == ([], {"added": 3})
+    assert json.loads(does("coding", "import", "numbers", "people.csv", "--json"))["done"]["respondents"] == {
+        "added": 0
+    }
+    does("coding", "category", "add", "numbers", "Age")
+    does("coding", "code", "numbers", "1", "2", "--coder", "anna", "--category", "age")
+
+    # In the bundle, written answers only with --with-text; in no coding and no group, as those of participants.
+    for option, words in ((), {}), (("--with-text",), {"work": "Nurse at night"}):
+        folder = f"bundle{len(option)}"
+        does("export", "numbers", "--bundle", folder, *option)
+        with (tmp_path / folder / "imported_respondents.csv").open(encoding="utf-8", newline="") as file:
+            stated = [json.loads(row["stated"]) for row in csv.DictReader(file)]
+        assert stated == [{"age_group": ["under-35"], "born": 1970, **words}, {"born": 1980.5}, {}]
+    assert "Nurse" not in "".join(
+        path.read_text(encoding="utf-8") for path in (tmp_path / "bundle0").iterdir()
+    )
+    results = json.loads(does("coding", "results", "numbers", "--draws", "10", "--json"))
+    assert [group["question"] for group in results["groups"]] == ["age_group"]
+
+    does("coding", "export", "numbers", "--out", "coding.json")
+    first = coding_sha256(read_coding(tmp_path / "coding.json"))
+    does("coding", "import", "numbers", "coding.json")
+    does("coding", "export", "numbers", "--out", "again.json")
+    assert coding_sha256(read_coding(tmp_path / "again.json")) == first
 
 
 def test_columns_that_are_passed_over_are_named_in_every_table(coding: Run, tmp_path: Path):

@@ -25,7 +25,7 @@ from survey.commands.common import ACTOR, changing, counted, json_option, lookin
 from survey.store import codes, studies, suggestion_list
 from survey.store.categories import index_of
 from survey.store.suggestion_imports import BadImport, import_codes
-from survey.store.suggestion_list import CodingState, ListedSuggestion
+from survey.store.suggestion_list import CodingState, ListedSuggestion, Order
 from survey.tables import StudyRow
 
 
@@ -149,6 +149,14 @@ def _code_from(
     "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="With --open: per page."
 )
 @click.option("--page", type=click.IntRange(1), default=1, show_default=True, help="With --open: which page.")
+@click.option(
+    "--order",
+    type=click.Choice([o.value for o in Order]),
+    default=Order.SHUFFLED.value,
+    show_default=True,
+    help="With --open: in which order; shuffled: --by's own, as on the pages.",
+)
+@click.option("--by", metavar="NAME", help="With --open: who settles, whose shuffled order it is.")
 @simulated_option
 @json_option
 def adjudicate_command(
@@ -163,17 +171,21 @@ def adjudicate_command(
     coder: str | None,
     limit: int,
     page: int,
+    order: str,
+    by: str | None,
     simulated: bool,
     as_json: bool,
 ) -> None:
     """Settle what a suggestion is coded with where coders differ; their own codes stay as they are.
 
     What was settled into a category that was split or retired since waits to be settled again. With --with, what
-    CODER has not coded, or has to code again, stays open.
+    CODER has not coded, or has to code again, stays open. --open lists in an order that is drawn, and always the
+    same: as they came, one person's stand together and models' last, and who learns or tires would settle these
+    differently.
 
     \b
     Example:
-      equipoise survey coding adjudicate kidney-attributes --open
+      equipoise survey coding adjudicate kidney-attributes --open --by anna
       equipoise survey coding adjudicate kidney-attributes 17 --category age
       equipoise survey coding adjudicate kidney-attributes --with anna
     """
@@ -187,8 +199,10 @@ def adjudicate_command(
         )
     if suggestion is not None and (outcome is None) != withdraw:
         raise click.UsageError("give --category (one or more), --no-category, --unusable or --withdraw")
+    if by is not None and not list_open:
+        raise click.UsageError("--by goes with --open: it says whose order the list has")
     if list_open:
-        _list_open(slug, study_version, limit, page, simulated, as_json)
+        _list_open(slug, study_version, limit, page, Order(order), by, simulated, as_json)
         return
     with changing() as session:
         study = studies.find_study(session, slug, study_version)
@@ -241,7 +255,14 @@ def _open_count(session: Session, study: StudyRow, simulated: bool) -> int:
 
 
 def _list_open(
-    slug: str, study_version: str | None, limit: int, page: int, simulated: bool, as_json: bool
+    slug: str,
+    study_version: str | None,
+    limit: int,
+    page: int,
+    order: Order,
+    by: str | None,
+    simulated: bool,
+    as_json: bool,
 ) -> None:
     with looking() as session:
         study = studies.find_study(session, slug, study_version)
@@ -250,6 +271,8 @@ def _list_open(
             study,
             state=CodingState.DIFFER,
             simulated=simulated,
+            coder=by,
+            order=order,
             page=page,
             size=limit,
             with_codes=True,

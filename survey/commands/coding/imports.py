@@ -25,6 +25,7 @@ from survey.coding.coded_elsewhere import (
 from survey.coding.coding import Asked, Coding, CodingError, Suggestion
 from survey.coding.coding_tables import tables_remarks
 from survey.coding.model_files import read_model_suggestions
+from survey.coding.stated_columns import Said
 from survey.commands.coding.common import slug_argument
 from survey.commands.coding.sources import (
     Source,
@@ -177,7 +178,7 @@ def _import_lines(
 ) -> _Done:
     entries = [line for line in lines if line.text]
     asked: dict[str, tuple[RespondentKind, set[Stance]]] = {}
-    stated: dict[str, dict[str, tuple[str, ...]]] = {}
+    stated: dict[str, dict[str, Said]] = {}
     for line in lines:
         kind, stances = asked.setdefault(line.respondent, (line.kind, set()))
         if kind is not line.kind:

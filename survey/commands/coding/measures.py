@@ -126,7 +126,8 @@ def _say_agreement(agreement: Agreement) -> None:
         click.echo(f"Krippendorff's alpha, {name}: {measured(measure)}{why}")
     for category in agreement.categories:
         click.echo(
-            f"  {category.label}: {measured(category.alpha)}, in {counted(category.suggestions, 'suggestion')}"
+            f"  {category_words(category)}: {measured(category.alpha)}, in "
+            f"{counted(category.suggestions, 'suggestion')}"
         )
     for pair in agreement.pairs:
         click.echo(_pair_line(pair))

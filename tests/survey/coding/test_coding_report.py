@@ -189,6 +189,36 @@ def test_the_kappa_of_two_coders_is_seen_beside_the_alpha_that_is_nearly_the_sam
         assert middle - 4 > float(dot.get("cy")) + float(dot.get("r"))
 
 
+def test_agreement_marks_what_was_split_or_retired_since_as_the_counts_do(coded):
+    gone = [
+        Category(name="lifestyle", label="Lifestyle", retired=True),
+        Category(name="smoking", label="Smoking", split_from="lifestyle"),
+        Category(name="luck", label="Luck", retired=True),
+    ]
+    said = [
+        (f"p{i}", S, {"ann": word, "ben": word if i % 5 else "smoking", "model-x": word})
+        for i, word in enumerate(["lifestyle", "smoking", "luck", "-"] * 4)
+    ]
+    results = results_of(coded(said, categories=gone), draws=5)
+    record = json.loads(results_json(results))
+
+    marks = {"lifestyle": "split", "smoking": None, "luck": "retired", "(no_category)": None}
+    agreement = record["agreement"]
+    (pair,), (model,) = agreement["pairs"], agreement["models"]
+    for listed in (agreement["categories"], pair["categories"], model["retrieval"]):
+        assert {own["category"]: own["ended"] for own in listed} == marks
+    assert {own["category"]: own["ended"] for own in record["counts"]["categories"]}.items() <= marks.items()
+
+    plot = re.findall(r"<g><title>([^:]*): alpha", agreement_plot(results.agreement))
+    shown = {"Lifestyle (split)", "Smoking", "Luck (retired)", "No category"}
+    assert set(plot) == {"All categories", *shown}
+    # On agreement: of the coders, of the pair, of the model; and the picture's labels.
+    page = render(results, title="t").split("How far coders agree</h2>")[1]
+    cells = re.findall(r">(Lifestyle|Luck)( \(\w+\))?</t[dh]>", page)
+    assert len(cells) >= 6
+    assert set(cells) == {("Lifestyle", " (split)"), ("Luck", " (retired)")}
+
+
 def test_more_categories_than_a_picture_holds_are_said_to_be_left_out(coded):
     coding = coded([(f"p{i}", S, {"ann": f"c{i:02}", "ben": f"c{i:02}"}) for i in range(55)])
     results = results_of(coding, draws=5)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from survey.coding.guest import guest_runs
 from survey.coding.number_words import saturation_sentences
@@ -21,6 +22,7 @@ from survey.coding.saturation import (
     saturation_of,
     unseen_categories,
 )
+from survey.coding.saturation_band import half_widths
 from survey.suggestions import Stance
 
 S = Stance.SHOULD
@@ -41,7 +43,7 @@ def test_the_expected_number_is_the_mean_over_all_choices_of_people(sets):
         for t in range(1, n + 1)
     ]
 
-    found, _ = expected_categories(n, frequencies, np.arange(1, n + 1))
+    found = expected_categories(n, frequencies, np.arange(1, n + 1))
 
     assert found == pytest.approx(slow)
 
@@ -66,26 +68,64 @@ def test_the_curve_is_what_random_orders_give_on_average(coded):
     assert all(p.low <= p.categories <= p.high for p in found.expected)
 
 
-def test_the_band_holds_the_curves_of_other_people_drawn_alike(coded):
-    # The unconditional variance is about other samples from the same population: simulate those.
-    rng = random.Random(6)
-    chances = {f"c{i:02}": 0.5 / (i + 1) for i in range(30)}
-
-    def sample():
-        return [frozenset(c for c, p in chances.items() if rng.random() < p) for _ in range(60)]
-
-    truth = np.mean([len(frozenset().union(*sample()[:30])) for _ in range(400)])
+def held(coded, rng, chances, *, n, t, rounds):
+    """Return the share of rounds in which the band at t of n people holds what t such people name on average."""
+    truth = (1 - (1 - chances) ** t).sum()
     inside = 0
-    for _ in range(100):
-        sets = [own or frozenset({"c00"}) for own in sample()]
-        frequencies = np.array([sum(c in own for own in sets) for c in frozenset().union(*sets)])
-        once, twice = (int((frequencies == k).sum()) for k in (1, 2))
-        mean, squares = expected_categories(60, frequencies, np.array([30]))
-        there_are = len(frequencies) + unseen_categories(60, once, twice)
-        half = 1.96 * sqrt(squares[0] - mean[0] ** 2 / there_are)
-        inside += bool(mean[0] - half <= truth <= mean[0] + half)
+    for _ in range(rounds):
+        named = rng.random((n, len(chances))) < chances
+        sets = [{f"c{c:02}" for c in np.flatnonzero(row)} for row in named]
+        # Who names nothing is left out of such a coding: it would be another population.
+        assert all(sets)
+        point = saturation_of(people(coded, sets)).expected[t - 1]
+        assert point.people == t
+        inside += point.low is not None and point.low <= truth <= point.high
+    return inside / rounds
 
-    assert inside >= 88
+
+def test_the_band_holds_what_as_many_others_would_name(coded):
+    chances = np.concatenate([[0.999999], 0.5 / np.arange(1, 31)])
+
+    assert held(coded, np.random.default_rng(6), chances, n=40, t=20, rounds=100) >= 0.9
+
+
+def test_the_band_holds_it_also_where_all_name_the_same_few(coded):
+    # Everything is named by many: a variance that is 0 where nothing is unseen holds it in a fifth of the rounds.
+    chances = np.random.default_rng(7).uniform(0.3, 0.9, 16)
+
+    assert held(coded, np.random.default_rng(8), chances, n=40, t=20, rounds=60) >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("sets", "t", "variance"),
+    [
+        # Each is missed by four with chance 1/16; the two are named by different people as often as by the same.
+        (["ab", "a", "b", ""], 4, 2 * 15 / 16**2),
+        # A mean of two shares of one half, each with variance 1/16.
+        (["ab", "a", "b", ""], 1, 2 / 16),
+        # Half of the people name two, half none: the mean of four such numbers.
+        (["ab", "ab", "", ""], 1, 1 / 4),
+        # Who names one never names the other; that is not believed to make the band narrower.
+        (["a", "a", "b", "b"], 1, 2 / 16),
+        # a and b are each named by one, c by four: Chao2 3/4 unseen, which take 1 - (1 - 2/6 * 3/5) = 1/5 of 6/4.
+        # So one unseen one is named by .3, and a and b by 1/4 - .3 / 2.
+        (["abc", "c", "c", "c"], 4, 2 * 0.9**4 * (1 - 0.9**4) + 0.7**4 * (1 - 0.7**4) + 2 * 0.9**6 * 3 / 4),
+        (["ab"] * 5, 3, 0),
+    ],
+)
+def test_the_variance_of_the_band_is_that_worked_out_by_hand(sets, t, variance):
+    n = len(sets)
+    frequencies = np.array([k for k in (sum(c in own for own in sets) for c in "abc") if k])
+    once, twice = (int((frequencies == k).sum()) for k in (1, 2))
+
+    half = half_widths(
+        [frozenset(own) for own in sets],
+        np.array([t]),
+        unseen=unseen_categories(n, once, twice),
+        coverage=coverage(n, int(frequencies.sum()), once, twice),
+    )
+
+    assert half == pytest.approx(stats.t.ppf(0.975, n - 1) * sqrt(variance))
 
 
 def test_estimates_of_what_is_unseen_are_those_worked_out_by_hand():
@@ -210,7 +250,7 @@ def test_more_people_name_more_and_every_further_one_fewer_new(sets, m):
     if not len(frequencies):
         return
     n = len(sets)
-    mean, _ = expected_categories(n, frequencies, np.arange(1, n + 1))
+    mean = expected_categories(n, frequencies, np.arange(1, n + 1))
     steps = np.diff(np.concatenate([[0], mean]))
     once, twice = (int((frequencies == k).sum()) for k in (1, 2))
     unseen = unseen_categories(n, once, twice)

@@ -9,8 +9,10 @@ from survey.coding.codebook_file import codebook_remarks
 from survey.coding.coded_elsewhere import codes_remarks, read_suggestions_csv, suggestions_remarks
 from survey.coding.coding import CodingError, Suggestion
 from survey.coding.sheets import coding_sheet
+from survey.coding.stated_columns import Said
 from survey.design import StudyDesign
 from survey.design_file import parse_design
+from survey.questionnaire import read_form
 from survey.suggestions import Stance
 
 DESIGN = """
@@ -48,6 +50,26 @@ options = [{ name = "one", words = "One language" }, { name = "more", words = "T
 name = "born"
 text = "When were you born?"
 kind = "number"
+minimum = 1900
+maximum = 2010
+[[demographics]]
+name = "work"
+text = "What is your work?"
+kind = "text"
+[[demographics]]
+name = "balance"
+text = "What do you owe, or own?"
+kind = "number"
+[[demographics]]
+name = "donations"
+text = "How often have you given blood?"
+kind = "number"
+minimum = 0
+[[demographics]]
+name = "hours"
+text = "How many hours do you sleep?"
+kind = "number"
+maximum = 24
 [languages.de]
 study.title = "Was soll entscheiden?"
 [languages.de.texts]
@@ -68,6 +90,14 @@ text = "Was sprechen Sie?"
 options = { one = "Eine Sprache", more = "Mehrere" }
 [languages.de.demographics.born]
 text = "Wann sind Sie geboren?"
+[languages.de.demographics.work]
+text = "Was arbeiten Sie?"
+[languages.de.demographics.balance]
+text = "Was schulden oder haben Sie?"
+[languages.de.demographics.donations]
+text = "Wie oft haben Sie Blut gespendet?"
+[languages.de.demographics.hours]
+text = "Wie viele Stunden schlafen Sie?"
 """
 HEAD = "respondent,stance,text"
 
@@ -98,18 +128,46 @@ def design() -> StudyDesign:
         ("screener.adult", "yes", {"Adult": ("yes",)}),
         ("language", "more", {}),
         ("demographics.language", "mehrere", {"language": ("more",)}),
-        ("born", "1970", {}),
+        ("born", "1970", {"born": 1970}),
+        ("Born", " 2010.0 ", {"born": 2010}),
+        ("demographics.born", "1900", {"born": 1900}),
+        ("born", "Prefer not to say", {}),
+        ("born", " ", {}),
+        # Spreadsheets protect what begins like a formula.
+        ("balance", "'-0.5", {"balance": -0.5}),
+        ("donations", "0", {"donations": 0}),
+        ("hours", '"7,5"', {"hours": 7.5}),
+        ("work", '" Nurse; nights\x07 "', {"work": "Nurse; nights"}),
+        ("work", "'=1+1", {"work": "=1+1"}),
+        ("work", "42", {"work": "42"}),
+        ("work", "prefer not to say", {}),
+        ("work", "w" * 2000, {"work": "w" * 2000}),
         ("place,adult", "city,ja", {"place": ("city",), "Adult": ("yes",)}),
     ],
 )
-def test_a_cell_names_options_by_name_or_words_in_any_language(
-    design: StudyDesign, columns: str, cell: str, meant: dict[str, tuple[str, ...]]
+def test_a_cell_names_options_by_name_or_words_in_any_language_or_holds_a_number_or_text(
+    design: StudyDesign, columns: str, cell: str, meant: dict[str, Said]
 ):
     table = f"{HEAD},{columns}\nr1,should,x,{cell}\n"
 
     (line,) = read_suggestions_csv(table.encode(), "x.csv", design)
 
     assert line.stated == meant
+    # 2010.0 equals 2010, but is written otherwise.
+    assert {name: type(said) for name, said in line.stated.items()} == {n: type(s) for n, s in meant.items()}
+
+
+def test_a_number_or_text_is_what_the_page_of_the_form_would_store(design: StudyDesign):
+    sent = {"born": "1970,0", "work": " Nurse ", "balance": "1e3", "hours": "7.25", "donations": "2"}
+    row = ",".join(f'"{cell}"' for cell in sent.values())
+    table = f"{HEAD},{','.join(sent)}\nr1,should,x,{row}\n"
+
+    (line,) = read_suggestions_csv(table.encode(), "x.csv", design)
+
+    stored, wrong = read_form(
+        design.demographics, {name: [text] for name, text in sent.items()}, all_needed=False
+    )
+    assert (dict(line.stated), wrong) == (stored, [])
 
 
 @pytest.mark.parametrize(
@@ -129,10 +187,31 @@ def test_a_cell_names_options_by_name_or_words_in_any_language(
             r"x\.csv:5: column 'adult': 'Nö' contradicts 'yes' in line 2, which is about 'r1', too",
         ),
         ("place", ["r1,should,x,city", "r1,should,y,city;sea"], r"csv:3: column 'place': 'city;sea' contradicts"),
+        (
+            "born",
+            ["r1,should,x,1899"],
+            r"x\.csv:2: column 'born': '1899' is out of range; write a number from 1900 to 2010, or leave the cell "
+            "empty",
+        ),
+        ("born", ["r1,should,x,2010.5"], r"csv:2: column 'born': '2010\.5' is out of range; write a number from"),
+        ("born", ["r1,should,x,in May"], r"column 'born': 'in May' is not a number; write a number from 1900 to"),
+        ("donations", ["r1,should,x,-1"], r"'-1' is out of range; write a number of at least 0, or leave"),
+        ("hours", ["r1,should,x,25"], r"'25' is out of range; write a number of at most 24, or leave"),
+        ("balance", ["r1,should,x,inf"], r"'inf' is not a number; write a number such as 42, or leave"),
+        (
+            "work",
+            ["r1,should,x," + "w" * 2001],
+            r"x\.csv:2: column 'work': has 2001 characters; 2000 are the most that the form takes; shorten it",
+        ),
+        (
+            "donations,work",
+            ["r1,should,x,0,Nurse", "r1,should,y,1,Cook"],
+            r"csv:3: column 'donations': '1' contradicts '0' in line 2.*\n.*'work': 'Cook' contradicts 'Nurse'",
+        ),
         ("adult,screener.adult", ["r1,should,x,yes,no"], r"csv:2: column 'screener.adult': 'no' contradicts 'yes'"),
     ],
 )  # fmt: skip
-def test_what_is_no_option_or_contradicts_is_named_with_line_and_column(
+def test_what_the_form_would_not_take_or_contradicts_is_named_with_line_and_column(
     design: StudyDesign, columns: str, rows: list[str], said: str
 ):
     table = "\n".join([f"{HEAD},{columns}", *rows, ""])
@@ -182,8 +261,8 @@ def test_columns_that_are_not_read_are_named_with_what_is_likely_to_be_meant(des
 
     assert remark == (
         "x.csv: columns were passed over: 'reason' (is 'why' meant?), 'palce' (is 'place' meant?), "
-        "'born' (only questions with options make groups), 'note', 'column 9'; those that are read: respondent, "
-        "stance, text, why, direction, language, kind, number, adult, place, demographics.language"
+        "'note', 'column 9'; those that are read: respondent, stance, text, why, direction, language, kind, "
+        "number, adult, place, demographics.language, born, work, balance, donations, hours"
     )
 
 

@@ -963,12 +963,13 @@ def settled(coded: Coded) -> list[set[str]]:
 def test_coders_stand_side_by_side_without_names_unless_they_are_asked_for(
     researcher: FlaskClient, disputed: Coded
 ) -> None:
-    hidden, shown = (words_of(researcher.get(f"{BASE}/adjudication{q}")) for q in ("", "?names=yes"))
+    at = f"{BASE}/adjudication?at={disputed.ids[0]}"
+    hidden, shown = (words_of(researcher.get(f"{at}{q}")) for q in ("", "&names=yes"))
     assert "3 suggestions to settle" in hidden
     assert "Coder A Age As Coder A said" in hidden
     assert "Coder B Age Dependents As Coder B said" in hidden
     assert "ben Age Dependents As ben said" in shown
-    form = researcher.get(f"{BASE}/adjudication").text
+    form = researcher.get(at).text
     assert re.search(r'value="age" checked', form)
     assert not re.search(r'value="dependents" checked', form)
 
@@ -993,11 +994,93 @@ def test_disagreements_are_settled_one_by_one_and_opened_again(
     assert settled(disputed)[0] == {"age", "dependents"}
 
 
+def differ_on_all(coded: Coded) -> None:
+    for id_ in coded.ids:
+        coded.code(id_, "anna", "age")
+        coded.code(id_, "ben", "religion")
+
+
+def settled_one_by_one(
+    client: FlaskClient, query: str = "", *, leave: Sequence[int] = ()
+) -> list[tuple[int, bool]]:
+    """Go through all that is open; return the ids as the pages came, each with whether names showed."""
+    page, seen = client.get(f"{BASE}/adjudication{query}"), []
+    while form := re.search(r'action="([^"]+)" id="code"', page.text):
+        id_ = int(re.search(r"/([0-9]+)/settle", form[1])[1])  # type: ignore[index]
+        seen.append((id_, "<strong>anna</strong>" in page.text))
+        if id_ in leave:
+            way = re.search(r'href="([^"]+)">Leave it open', page.text)
+            assert way
+            page = client.get(html.unescape(way[1]))
+        else:
+            address = html.unescape(form[1]).removeprefix(BASE)
+            page = client.get(post(client, address, do="unusable").headers["Location"])
+    return seen
+
+
+def test_they_are_settled_in_an_order_of_whoever_settles(
+    app: Flask, people: Mapping[str, FlaskClient], coded: Coded, viewers_hash: str, start: Any, send: Send
+) -> None:
+    with writing(coded.engine) as session:
+        accounts.add_account(
+            session, "otto", viewers_hash, AccountRole.OWNER, now=start, actor="command line"
+        )
+    olga, otto = people["olga"], app.test_client()
+    send(otto, otto.get("/research/sign-in"), "/sign-in", name="otto", password="a viewer's good password")
+    differ_on_all(coded)
+    olgas, ottos = (own_order(coded, who) for who in ("olga", "otto"))
+    assert olgas != ottos != sorted(coded.ids) != olgas
+    assert "Shuffled for you: should your judgment drift" in words_of(olga.get(f"{BASE}/adjudication"))
+
+    left = olgas[2::2]
+    assert settled_one_by_one(olga, leave=left) == [(id_, False) for id_ in olgas]
+    assert "2 suggestions to settle; 4 settled" in words_of(otto.get(f"{BASE}/adjudication"))
+    # Opened again, a suggestion is the one that is shown.
+    for id_ in olgas:
+        if id_ not in left:
+            assert f"/{id_}/settle" in otto.get(post(otto, f"/{id_}/open").headers["Location"]).text
+    assert settled_one_by_one(otto, "?names=yes") == [(id_, True) for id_ in ottos]
+
+
+@pytest.mark.parametrize("order", ["arrival", "text", "alike"])
+def test_another_order_of_settling_is_chosen_on_the_page_and_kept(
+    researcher: FlaskClient, coded: Coded, order: str
+) -> None:
+    post(researcher, "/alike", threshold="0.45")
+    differ_on_all(coded)
+    listed = researcher.get(f"{BASE}?order={order}").text
+    wanted = [int(id_) for id_ in re.findall(r'name="shown" value="([0-9]+)"', listed)]
+    page = researcher.get(f"{BASE}/adjudication?names=yes").text
+    way = re.search(rf'href="([^"]+order={order}[^"]*)"', page)
+    assert way
+    shown = re.search(r"at=([0-9]+)", way[1])
+    assert shown
+    # The choice leaves the suggestion where it is.
+    assert f"/{shown[1]}/settle" in page
+    first = researcher.get(html.unescape(way[1])).text
+    assert f"/{shown[1]}/settle" in first
+    assert researcher.get(f"{BASE}/adjudication?order=backwards").status_code == 404
+    assert settled_one_by_one(researcher, f"?names=yes&order={order}") == [(id_, True) for id_ in wanted]
+
+
+def test_what_was_dealt_with_and_is_gone_meanwhile_leaves_the_others_to_settle(
+    researcher: FlaskClient, disputed: Coded
+) -> None:
+    with writing(disputed.engine) as session:
+        session.get_one(SuggestionRow, disputed.ids[1]).removed_at = disputed.now
+    for gone in (disputed.ids[1], 99999):
+        page = researcher.get(f"{BASE}/adjudication?after={gone}").text
+        open_ids = [
+            id_ for id_ in own_order(disputed, "operator") if id_ in (disputed.ids[0], disputed.ids[2])
+        ]
+        assert f"/{open_ids[0]}/settle" in page
+
+
 def test_nothing_can_be_settled_with_a_category_that_was_split(
     researcher: FlaskClient, disputed: Coded
 ) -> None:
     post(researcher, "/categories/dependents/split", labels="Children\nParents")
-    said = words_of(researcher.get(f"{BASE}/adjudication"))
+    said = words_of(researcher.get(f"{BASE}/adjudication?at={disputed.ids[0]}"))
     assert "Coder A Age As Coder A said" in said
     assert "Coder B Age Dependents to code again" in said
     assert "As Coder B said" not in said
@@ -1013,17 +1096,20 @@ def test_what_was_settled_into_a_category_that_was_split_is_settled_again(
     assert "Not final" not in words_of(worked_out(researcher, "/results"))
     post(researcher, "/categories/dependents/split", labels="Children\nParents")
 
-    said = words_of(researcher.get(f"{BASE}/adjudication"))
+    said = words_of(researcher.get(f"{BASE}/adjudication?at={disputed.ids[0]}"))
     assert "2 suggestions to settle; 2 settled" in said
     assert "It was settled as Age Dependents , which was split since." in said
     assert "Age Dependents to settle again" in said
     results = words_of(worked_out(researcher, "/results"))
     assert "Not final: 2 suggestions count in a category that was split or retired since" in results
     assert "Dependents split 2" in results
+    agreed = worked_out(researcher, "/agreement")
+    assert "Dependents split 1" in words_of(agreed)
+    assert "<title>Dependents (split): alpha" in agreed.text
     choosing = words_of(worked_out(researcher, "/design"))
     assert "Not final: 2 suggestions count" in choosing
     assert "Dependents split 2" in choosing
-    last = words_of(researcher.get(f"{BASE}/adjudication?after={disputed.ids[0]}"))
+    last = words_of(researcher.get(f"{BASE}/adjudication?at={disputed.ids[5]}"))
     assert "It was settled as Dependents , which was split since." in last
     assert "No coder has coded it." in last
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from survey.answers import RespondentKind
 from survey.coding.coded_elsewhere import read_suggestions_csv
 from survey.coding.coding_file import coding_from_text, coding_text
-from survey.coding.groups import group_counts
+from survey.coding.groups import group_counts, questions_stated
+from survey.coding.stated_columns import Said
 from survey.design_file import parse_design
 from survey.store.coding_data import coding_of
 from survey.store.coding_state import coding_state
@@ -20,6 +22,7 @@ from survey.store.suggestion_imports import (
     import_suggestions,
 )
 from survey.suggestions import Stance
+from survey.tables import ImportedRespondentRow
 
 from .conftest import ATTRIBUTES
 
@@ -38,7 +41,7 @@ w7,should,Age,,yes
 """
 
 
-def asked(respondent: str, **stated: tuple[str, ...]) -> ImportedRespondent:
+def asked(respondent: str, **stated: Said) -> ImportedRespondent:
     return ImportedRespondent(
         respondent=respondent,
         kind=RespondentKind.HUMAN,
@@ -97,6 +100,43 @@ def test_what_contradicts_an_earlier_import_of_the_source_is_refused_as_a_whole(
     assert bring(coders, asked("r1", place=("city",)), source="other.csv").respondents_added == 1
 
 
+def test_numbers_and_text_are_kept_completed_and_not_contradicted(coders) -> None:
+    bring(coders, asked("r1", place=("city",), born=1970))
+    seen = coders.see(coding_state)
+    assert bring(coders, asked("r1", born=1970.0), asked("r2", gifts=0)).respondents_completed == 0
+    more = bring(coders, asked("r1", work="Nurse", gifts=0), asked("r2", gifts=0, work=""))
+    assert (more.respondents_added, more.respondents_completed) == (0, 1)
+    assert coders.see(coding_state) != seen
+
+    def kept(session: Any, study: Any) -> dict[str, Any]:
+        query = select(ImportedRespondentRow).where(ImportedRespondentRow.study_id == study.id)
+        return {row.respondent: row.stated for row in session.scalars(query)}
+
+    whole = {"r1": {"place": ["city"], "born": 1970, "work": "Nurse", "gifts": 0}, "r2": {"gifts": 0}}
+    assert coders.see(kept) == whole
+    for stated, says in (
+        ({"born": 1971}, "has stated '1970' in an earlier import, and '1971' here"),
+        ({"gifts": 1}, "has stated '0' in an earlier import, and '1' here"),
+        ({"work": "Cook"}, "has stated 'Nurse' in an earlier import, and 'Cook' here"),
+    ):
+        with pytest.raises(BadImport) as raised:
+            bring(coders, asked("r1", **stated))
+        assert says in str(raised.value.complaints[0])
+    assert coders.see(kept) == whole
+
+
+def test_numbers_and_text_make_no_groups_and_stand_in_no_coding(coders) -> None:
+    bring(coders, asked("r1", place=("city",), born=1970, work="Nurse"), asked("r2", born=1980))
+
+    coding = coders.see(coding_of, include_simulated=False)
+
+    assert questions_stated(coding) == ("place",)
+    assert {one.respondent: one.stated for one in coding.asked} == {"r1": {"place": ("city",)}, "r2": {}}
+    text = coding_text(coding)
+    assert not [said for said in ("1970", "Nurse", "1980") if said in text]
+    assert coding_from_text(text) == coding
+
+
 def test_groups_are_counted_from_a_table_that_was_collected_elsewhere(coders) -> None:
     lines = read_suggestions_csv(PEOPLE.encode(), "w.csv", parse_design(ATTRIBUTES))
     entries = [
@@ -104,7 +144,7 @@ def test_groups_are_counted_from_a_table_that_was_collected_elsewhere(coders) ->
         for line in lines
         if line.text
     ]
-    people: dict[str, dict[str, tuple[str, ...]]] = {}
+    people: dict[str, dict[str, Said]] = {}
     for line in lines:
         people.setdefault(line.respondent, {}).update(line.stated)
     done = coders.do(

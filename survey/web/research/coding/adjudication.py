@@ -1,6 +1,7 @@
 """Adjudication: what coders differ in, side by side, settled one by one or as one coder said. For owners.
 
-What was settled into a category that was split or retired since comes here again.
+What was settled into a category that was split or retired since comes here again. They come shuffled, in an order
+of whoever settles, as they do to coders.
 """
 
 from __future__ import annotations
@@ -19,16 +20,25 @@ from survey.db import reading, writing
 from survey.store import codes, studies
 from survey.store.categories import CodingConflict, NoSuchCategory, index_of
 from survey.store.codes import NoSuchSuggestion
-from survey.store.suggestion_list import CodingState, ListedSuggestion, listed_suggestion, suggestion_ids
+from survey.store.suggestion_list import (
+    CodingState,
+    ListedSuggestion,
+    Order,
+    listed_suggestion,
+    suggestion_ids,
+)
 from survey.tables import CodeRow, StudyRow, SuggestionRow
 from survey.web.access import current_actor, owners_only
 from survey.web.context import now, the_engine
 from survey.web.research.coding.common import (
     Said,
+    any_suggestion,
+    asked_for,
     number,
     said_by_coders,
     sentence,
     settled_as,
+    this_coder,
 )
 from survey.web.research.coding.listing import offered
 from survey.web.research.common import study_or_404
@@ -62,8 +72,8 @@ class Settled:
 @blueprint.get("/studies/<int:study_id>/suggestions/adjudication")
 @owners_only
 def adjudication(study_id: int) -> str:
-    """Show the first suggestion to settle after the one that the address names."""
-    return _page(study_id, after=number("after") or 0)
+    """Show the suggestion that the address names, if it is to be settled, else the next to settle after it."""
+    return _page(study_id, at=number("at"), after=number("after"))
 
 
 @blueprint.post("/studies/<int:study_id>/suggestions/<int:suggestion_id>/settle")
@@ -91,7 +101,7 @@ def adjudicate(study_id: int, suggestion_id: int) -> Response | tuple[str, int]:
     except NoSuchSuggestion:
         abort(404)
     except (CodingConflict, NoSuchCategory) as error:
-        return _page(study_id, after=suggestion_id - 1, complaints=[sentence(error)]), 400
+        return _page(study_id, at=suggestion_id, complaints=[sentence(error)]), 400
     return redirect(_address(study_id, after=suggestion_id), code=303)
 
 
@@ -105,7 +115,7 @@ def withdraw_adjudication(study_id: int, suggestion_id: int) -> Response:
             codes.withdraw_adjudication(session, study, suggestion_id, now=now(), actor=current_actor())
     except NoSuchSuggestion:
         abort(404)
-    return redirect(_address(study_id, after=suggestion_id - 1), code=303)
+    return redirect(_address(study_id, at=suggestion_id), code=303)
 
 
 @blueprint.post("/studies/<int:study_id>/suggestions/settle")
@@ -132,12 +142,14 @@ def settle_all(study_id: int) -> Response:
     return redirect(_address(study_id), code=303)
 
 
-def _page(study_id: int, *, after: int, complaints: Sequence[str] = ()) -> str:
-    simulated, named = asks_for_simulated(), request.args.get("names") == "yes"
+def _page(
+    study_id: int, *, at: int | None = None, after: int | None = None, complaints: Sequence[str] = ()
+) -> str:
+    simulated, named, order = asks_for_simulated(), request.args.get("names") == "yes", _order()
     with reading(the_engine()) as session:
         study = study_or_404(session, study_id)
-        open_ids = _open(session, study, simulated)
-        id_ = next((one for one in open_ids if one > after), None)
+        open_ids = _open(session, study, simulated, order)
+        id_ = at if at in open_ids else _following(session, study, simulated, order, open_ids, at or after)
         row = None if id_ is None else listed_suggestion(session, study, id_, with_codes=True)
         said = said_by_coders(row) if row else {}
         before = settled_as(row) if row else None
@@ -145,9 +157,11 @@ def _page(study_id: int, *, after: int, complaints: Sequence[str] = ()) -> str:
             "research/coding/adjudication.html",
             study=study,
             design=studies.design_of(study),
-            simulated_word="yes" if simulated else None,
             named=named,
-            after=after or None,
+            kept=_kept(),
+            here={"at": id_} if id_ else {"after": at or after},
+            order=order,
+            orders=_orders(session, study),
             open=len(open_ids),
             settled=_n_settled(session, study, simulated),
             row=row,
@@ -187,8 +201,47 @@ def _said_by_all(said: Mapping[str, Said]) -> set[str]:
     return set.intersection(*sets) if sets else set()
 
 
-def _open(session: Session, study: StudyRow, simulated: bool) -> list[int]:
-    return suggestion_ids(session, study, state=CodingState.DIFFER, simulated=simulated)
+def _order() -> Order:
+    """Return the order asked for. Without one they are shuffled, as they are one by one for a coder: who settles
+    learns and tires, too, and would do so along with one person's suggestions, and with models' behind people's."""
+    return Order(asked_for().order or Order.SHUFFLED)
+
+
+def _orders(session: Session, study: StudyRow) -> Mapping[Order, str]:
+    """Return the orders on offer, with their words."""
+    grouped = any_suggestion(session, study, SuggestionRow.alike.is_not(None))
+    return {
+        Order.SHUFFLED: "Shuffled",
+        Order.ARRIVAL: "As they came",
+        Order.TEXT: "By their words",
+        **({Order.ALIKE: "Look-alikes together"} if grouped else {}),
+    }
+
+
+def _open(session: Session, study: StudyRow, simulated: bool, order: Order = Order.ARRIVAL) -> list[int]:
+    return suggestion_ids(
+        session, study, state=CodingState.DIFFER, simulated=simulated, order=order, coder=this_coder()
+    )
+
+
+def _following(
+    session: Session,
+    study: StudyRow,
+    simulated: bool,
+    order: Order,
+    open_ids: Sequence[int],
+    after: int | None,
+) -> int | None:
+    """Return the next that is open after the one just dealt with, in this order; None: that was the last."""
+    if after is None or not open_ids:
+        return next(iter(open_ids), None)
+    if after in open_ids:
+        return next(iter(open_ids[open_ids.index(after) + 1 :]), None)
+    # Settled, it is open no longer: its place is among all. Taken back meanwhile, it has none.
+    line = suggestion_ids(session, study, simulated=simulated, order=order, coder=this_coder())
+    behind = line[line.index(after) + 1 :] if after in line else line
+    still = set(open_ids)
+    return next((id_ for id_ in behind if id_ in still), None)
 
 
 def _n_settled(session: Session, study: StudyRow, simulated: bool) -> int:
@@ -228,7 +281,15 @@ def _coders(session: Session, study: StudyRow) -> Sequence[str]:
     return session.scalars(query).all()
 
 
+def _kept() -> Mapping[str, Any]:
+    """Return the parts of the address that go along from one suggestion to the next."""
+    kept = {
+        "names": "yes" if request.args.get("names") == "yes" else "",
+        "simulated": "yes" if asks_for_simulated() else "",
+        "order": asked_for().order,
+    }
+    return {name: value for name, value in kept.items() if value}
+
+
 def _address(study_id: int, **more: Any) -> str:
-    names = "yes" if request.args.get("names") == "yes" else None
-    simulated = "yes" if asks_for_simulated() else None
-    return url_for(".adjudication", study_id=study_id, names=names, simulated=simulated, **more)
+    return url_for(".adjudication", study_id=study_id, **_kept(), **more)
