@@ -18,6 +18,8 @@ from pathlib import Path
 from survey.writing import write_text
 
 _FOLDER = "coding"
+_REVISION = 2
+"""Raised when what the files hold changes between two versions of Equipoise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,4 +118,4 @@ def forget_figures(state_dir: Path, study_id: int) -> None:
 
 def _format() -> str:
     # Another version may count, or write, otherwise.
-    return f"equipoise {version('equipoise')} figures of a coding"
+    return f"equipoise {version('equipoise')} figures of a coding {_REVISION}"

@@ -1,6 +1,7 @@
 """Whom people would put first because of a category: the directions they gave, folded and counted. Pure.
 
-"Age" may mean that the young come first, or the old. Who named it was asked for the direction, and answered freely.
+"Age" may mean that the young come first, or the old. Who named it was asked for the direction, and answered freely:
+with what should count, who should come first; with what should not, who would wrongly.
 Directions are people's words and may tell who somebody is: what is not for reading texts shows only those that at
 least ``FEWEST`` people gave in the same words.
 """
@@ -34,10 +35,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directions:
-    """The directions that those gave who named a category, or one of several, as something that should count."""
+    """The directions that those gave who named a category, or one of several, in answer to one question."""
 
     people: int
-    """Who named it as something that should count."""
+    """Who named it in answer to that question."""
     none: int
     """Of them, those who gave no direction."""
     fewest: int
@@ -58,15 +59,16 @@ class DirectionsGiven:
         *,
         named: Named | None = None,
         simulated: bool | None = None,
+        stance: Stance = Stance.SHOULD,
     ) -> None:
-        """Gather them; arguments as for ``counts.counts_of``, ``named`` if it is known already."""
+        """Gather those of one question; arguments as for ``counts.counts_of``, ``named`` if it is known already."""
         final = final or final_codes(coding)
         named = named or named_by(coding, final, simulated=simulated)
-        asked = named.asked_about(Stance.SHOULD)
+        asked = named.asked_about(stance)
         self._given: dict[str, list[tuple[str, str, str, str]]] = defaultdict(list)
         for suggestion in coding.suggestions:
             if (
-                suggestion.stance is Stance.SHOULD
+                suggestion.stance is stance
                 and suggestion.kind is named.kind
                 and suggestion.respondent in asked
             ):

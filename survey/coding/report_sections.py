@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from survey.coding.agreement_sections import agreement_section
 from survey.coding.coding_plots import counts_plot, ratings_plot, saturation_plot
 from survey.coding.counts import CategoryCounts
-from survey.coding.direction_sections import directions_section
+from survey.coding.direction_sections import directions_sections
 from survey.coding.groups import GroupCounts
 from survey.coding.number_words import (
     category_words,
@@ -42,7 +42,7 @@ def page_of(results: Results, *, title: str = "") -> Page:
         *([ratings_section(results.opinions)] if results.opinions else []),
         *([models_section(results.models)] if results.models else []),
         *([agreement_section(results)] if named else []),
-        *directions_section(results),
+        *directions_sections(results),
         *([_methods_section(results)] if named else []),
     ]
     sha = f", coding {results.coding_sha256}" if results.coding_sha256 else ""

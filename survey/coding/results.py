@@ -60,6 +60,9 @@ class Results:
     directions: Mapping[str, Directions]
     """Category -> whom those who named it would put first because of it, where anybody said so. People's own words,
     and so only those that ``directions.FEWEST`` of them gave."""
+    directions_against: Mapping[str, Directions]
+    """The same of those who named the category as something that should not count: whom it would wrongly put first,
+    or what else the design asks for there."""
     models: tuple[ModelCounts, ...]
     """Of each model that was asked, over its repeats."""
     groups: tuple[GroupCounts, ...]
@@ -118,6 +121,9 @@ def results_of(
         final=_numbers(final),
         counts=counts,
         directions=_directions(counts, DirectionsGiven(coding, final, named=named)),
+        directions_against=_directions(
+            counts, DirectionsGiven(coding, final, named=named, stance=Stance.SHOULD_NOT)
+        ),
         models=counts_of_models(coding, final),
         groups=tuple(
             group_counts(

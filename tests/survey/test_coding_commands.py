@@ -493,6 +493,7 @@ def test_directions_that_several_gave_are_told_when_asked_for(coded: Run, tmp_pa
 
     _, said, _ = coded("results", "--draws", "10", "--directions", "--out", "results.json")
     assert "Age, named by 6: “the younger” (3); 3 gave none." in said
+    assert "Directions of what should not count" not in said
     record = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert record["directions"]["age"]["said"] == [{"words": "the younger", "people": 3, "language": "en"}]
     assert "the younger" not in coded("results", "--draws", "10")[1]

@@ -12,7 +12,7 @@ from survey.coding.agreement import Agreement, agreement_of
 from survey.coding.coding import Coding
 from survey.coding.coding_file import coding_sha256
 from survey.coding.coding_plots import agreement_plot, counts_plot, saturation_plot
-from survey.coding.direction_sections import RULE
+from survey.coding.direction_sections import HEADINGS, RULE
 from survey.coding.groups import GroupCounts, questions_stated
 from survey.coding.number_words import (
     category_words,
@@ -274,13 +274,19 @@ def _say_counts(results: Results, questions: tuple[str, ...]) -> None:
 
 
 def _say_directions(results: Results) -> None:
-    if not results.directions:
+    if not results.directions and not results.directions_against:
         click.echo("Nobody said whom to put first because of anything.")
         return
-    click.echo(f"Whom to put first because of it, so many people. {RULE}")
-    for count in results.counts.categories:
-        if given := results.directions.get(count.category):
-            click.echo(f"  {category_words(count)}, named by {given.people:,}: {directions_words(given)}")
+    click.echo(RULE)
+    for stance, directions in (
+        (Stance.SHOULD, results.directions),
+        (Stance.SHOULD_NOT, results.directions_against),
+    ):
+        if directions:
+            click.echo(f"{HEADINGS[stance]}, so many people:")
+        for count in results.counts.categories:
+            if given := directions.get(count.category):
+                click.echo(f"  {category_words(count)}, named by {given.people:,}: {directions_words(given)}")
 
 
 def _say_opinions(opinions: Opinions) -> None:

@@ -159,11 +159,34 @@ def test_results_and_report_and_choices_tell_what_several_said_and_nothing_that_
         assert "lder people" not in text
 
 
-def test_where_nobody_gave_a_direction_none_is_told(coded):
-    results = results_of(coded([("p1", S, {"ann": "age"})]), draws=0)
+def test_what_should_not_count_has_directions_of_its_own(coded):
+    wrongly = ["the rich", "The rich!", "the rich", RARE, ""]
+    rows = [(f"p{i}", N, {"ann": "age"}) for i in range(len(wrongly))] + [("p9", S, {"ann": "age"})]
+    results = results_of(directed(coded(rows), [*wrongly, "the young"]), draws=0)
+    told_against = json.loads(results_json(results))["directions_against"]
+    page = render(results)
 
-    assert results.directions == {}
+    assert told_against == {
+        "age": {
+            "people": 5,
+            "none": 1,
+            "fewest": 3,
+            "said": [{"words": "the rich", "people": 3, "language": "en"}],
+            "others": 1,
+        }
+    }
+    assert (results.directions["age"].people, results.directions["age"].said) == (1, ())
+    against = page[page.index("Directions of what should not count") :]
+    assert re.search(r">“\u2068the rich\u2069” 3</td><td>1</td><td>1</td>", against)
+    assert "Weiss" not in page + results_json(results)
+
+
+def test_where_nobody_gave_a_direction_none_is_told(coded):
+    results = results_of(coded([("p1", S, {"ann": "age"}), ("p1", N, {"ann": "age"})]), draws=0)
+
+    assert results.directions == results.directions_against == {}
     assert "Whom to put first" not in render(results)
+    assert "Directions of what" not in render(results)
 
 
 def test_where_all_directions_are_rare_only_their_number_is_told(coded):

@@ -1456,11 +1456,11 @@ def test_what_makes_no_design_is_told_beside_its_field_and_everything_is_kept(
             assert html.escape(value.split("\r\n")[0], quote=False) in page.text, name
 
 
-def directed(coded: Coded, *given: tuple[str, str]) -> None:
+def directed(coded: Coded, *given: tuple[str, str], stance: Stance = SHOULD) -> None:
     """So many people more name age, each with a text and a direction, and Anna agrees."""
     entries = [
         ImportedSuggestion(
-            respondent=f"d{number}", kind=RespondentKind.HUMAN, stance=SHOULD, text=text, direction=direction
+            respondent=f"d{number}", kind=RespondentKind.HUMAN, stance=stance, text=text, direction=direction
         )
         for number, (text, direction) in enumerate(given)
     ]
@@ -1506,12 +1506,22 @@ def test_what_people_meant_stands_beside_each_attribute_to_be_worded(
         assert "Nobody said that it should count" in dependents
 
 
+@pytest.mark.parametrize(
+    ("stance", "heading", "named"),
+    [
+        (SHOULD, "Whom to put first because of it", "said that it should count"),
+        (SHOULD_NOT, "Directions of what should not count", "said that it should not"),
+    ],
+)
 def test_what_few_people_said_is_in_no_file_of_the_results_and_in_nothing_that_is_kept(
-    researcher: FlaskClient, coded: Coded, settings: Settings
+    researcher: FlaskClient, coded: Coded, settings: Settings, stance: Stance, heading: str, named: str
 ) -> None:
-    directed(coded, *[("age", "the young")] * 3, ("age", "my neighbor Ms Weiss"))
+    directed(coded, *[("age", "the young")] * 3, ("age", "my neighbor Ms Weiss"), stance=stance)
     page = worked_out(researcher, "/results")
 
+    headings = re.findall(r"<details id=\"directions[^>]*><summary>(.*?)</summary>", page.text)
+    assert headings == [heading]
+    assert f"4 {named}</span>" in page.text
     assert re.search(r"<bdi[^>]*>the young</bdi> <span class=\"quiet\">3</span>", page.text)
     assert "In people’s own words" in page.text
     files = [researcher.get(f"{BASE}/results/{name}").text for name in ("results.json", "report.html")]
