@@ -4,11 +4,12 @@
 
 saturation  the band of the curve of categories by people, at a quarter, a half and all of the people asked, about
             how many categories so many of the same population name on average, which is computed. Populations have
-            16 categories that .3 to .9 of people name, 16 of .02 to .6 (drawn for each round), 40 of .6 / rank, and
-            60 of .6 * .92^rank. People name each by itself (``apart``), or some name many and others few
-            (``many``: log-odds 1.5 up, 0 or 1.5 down), or two kinds of people prefer every other category
-            (``kinds``: log-odds 1.5 up or down); populations have the same shares, but for these shifts. Beside it
-            the band from the unconditional variance of Colwell et al. (2012).
+            16 categories that .3 to .9 of people name, 16 of .02 to .6 (drawn for each round), 40 of .6 / rank,
+            60 of .6 * .92^rank, and 12 of which half are named by .5 and half by .03. People name each by itself
+            (``apart``), or some name many and others few (``many``: log-odds 1.5 up, 0 or 1.5 down), or two kinds
+            of people prefer every other category (``kinds``: log-odds 1.5 up or down); populations have the same
+            shares, but for these shifts. Beside it the band from the unconditional variance of Colwell et al.
+            (2012).
 agreement   Krippendorff's alpha of sets (MASI), of a category that a fifth and of one that .06 of suggestions mean,
             and Cohen's kappa of the first of these, with the interval that ``agreement_of`` gives them, about those
             of the same coders with 20,000 respondents. Respondents make 1 + Poisson(3) suggestions; 2 coders, or 3
@@ -18,8 +19,7 @@ agreement   Krippendorff's alpha of sets (MASI), of a category that a fifth and 
 
 A line has the share of rounds with an interval that holds the truth, and its mean width; ``none`` is the share of
 rounds without interval. Of 500 rounds the share itself is known to 2 percentage points. Set OMP_NUM_THREADS=1;
-500 rounds
-of saturation take a minute, 400 of agreement a quarter of an hour.
+500 rounds of saturation take a minute, 400 of agreement a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ POPULATIONS: dict[str, Callable[[Generator], Numbers]] = {
     "16 mixed": lambda rng: rng.uniform(0.02, 0.6, 16),
     "40 long tail": lambda rng: 0.6 / np.arange(1, 41),
     "60 geometric": lambda rng: 0.6 * 0.92 ** np.arange(60),
+    "6 and 6 rare": lambda rng: np.repeat([0.5, 0.03], 6),
 }
 SHIFT = 1.5
 MANY = 20_000

@@ -7,6 +7,8 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from typing import TypeVar
@@ -15,6 +17,8 @@ from survey.errors import EquipoiseError
 
 _NICE = 10
 """Added to the niceness, so that pages stay quick."""
+
+_LOOK_SECONDS = 0.5
 
 _T = TypeVar("_T")
 
@@ -35,6 +39,7 @@ def worked_beside(work: Callable[..., _T], *arguments: object, **named: object) 
     """Return ``work(*arguments, **named)``, worked out in a new process of low priority.
 
     The process takes a second or two to begin. Ctrl-C does not reach it: whoever waits here waits until it is done.
+    It ends when this process is killed.
 
     Parameters
     ----------
@@ -72,9 +77,17 @@ def worked_beside(work: Callable[..., _T], *arguments: object, **named: object) 
     return found
 
 
+def _end_with(parent: int) -> None:
+    """End this process when its parent has: nobody would read the result."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)
+
+
 def _work() -> None:
     if hasattr(os, "nice"):
         os.nice(_NICE)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     work, arguments, named = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
     answer: tuple[object, str | None]
     # Nothing that is printed may come into the result.

@@ -99,7 +99,9 @@ def working_alone(file: Path) -> Iterator[None]:
         The state folder cannot be written to.
     """
     # Beside the folder, which may be deleted at any time.
-    with file.parent.with_suffix(".lock").open("w") as lock:
+    place = file.parent.with_suffix(".lock")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("w") as lock:
         try:
             import fcntl
         except ImportError:

@@ -146,7 +146,7 @@ def _read_number(question: FormQuestion, text: str) -> Stated | Misunderstood:
         number = float(text.replace(",", "."))
     except ValueError:
         return Misunderstood(question.name, "not a number")
-    if not isfinite(number):
+    if not isfinite(number) or "_" in text:  # Python's own way of writing 1_000.
         return Misunderstood(question.name, "not a number")
     too_low = question.minimum is not None and number < question.minimum
     if too_low or (question.maximum is not None and number > question.maximum):

@@ -82,6 +82,8 @@ def keep_startup_out_of_collections() -> None:
 def _serve_with_gunicorn(settings: Settings) -> None:
     from gunicorn.app.base import BaseApplication
 
+    from survey.serving_worker import ThreadsThatEnd
+
     class Service(BaseApplication):  # type: ignore[misc]
         """Each worker opens the database itself: connections must not be shared across a fork."""
 
@@ -91,7 +93,7 @@ def _serve_with_gunicorn(settings: Settings) -> None:
                 "bind": f"{host}:{settings.port}",
                 "workers": settings.workers,
                 "threads": settings.threads,
-                "worker_class": "gthread",
+                "worker_class": ThreadsThatEnd,
                 "loglevel": "warning",
                 "control_socket_disable": True,
                 # By itself gunicorn believes what a proxy on this machine says: scheme, path, and what it passes on

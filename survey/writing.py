@@ -6,6 +6,7 @@ import glob
 import os
 import platform
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -74,8 +75,8 @@ def write_chunks(path: Path, chunks: Iterable[bytes], *, owner_only: bool = Fals
     place = _place(path)
     # Several processes may write one file, on several machines.
     partial = place.with_name(f".{place.name}.{platform.node()}.{os.getpid()}.part")
+    _remove_leftovers(place)
     try:
-        _remove_leftovers(place)
         partial.unlink(missing_ok=True)  # One that a killed process left behind keeps its own permissions.
         # Opened for its owner alone, not narrowed afterwards: others would have had a moment to read it.
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if owner_only else 0o666)
@@ -91,18 +92,22 @@ def write_chunks(path: Path, chunks: Iterable[bytes], *, owner_only: bool = Fals
 
 
 def _remove_leftovers(place: Path) -> None:
-    """Remove what processes of this machine left of the file when they were killed."""
+    """Remove what processes of this machine left of the file when they were killed, as far as that may be done."""
     prefix = f".{place.name}.{platform.node()}."
     for left in place.parent.glob(f"{glob.escape(prefix)}*.part"):
         number = left.name.removeprefix(prefix).removesuffix(".part")
-        if number.isdecimal() and not _is_running(int(number)):
-            left.unlink(missing_ok=True)
+        if number.isdecimal() and left.is_file() and not _may_be_running(int(number)):
+            # Somebody else's, in a folder of several: not what was asked for, and no reason not to do that.
+            with suppress(PermissionError):
+                left.unlink(missing_ok=True)
 
 
-def _is_running(process: int) -> bool:
+def _may_be_running(process: int) -> bool:
+    if os.name != "posix":
+        return True  # Elsewhere a signal cannot be asked about: it would be sent.
     try:
         os.kill(process, 0)  # Nothing is sent: only whether it could be is seen.
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True  # Somebody else's.

@@ -260,10 +260,23 @@ def _alphas(
             label=labels[element],
             ended=ended.get(element),
             suggestions=units_with[element],
-            alpha=measure(samples[:, i], _NO_VARIATION, respondents=len(set(columns))),
+            alpha=measure(
+                samples[:, i],
+                _NO_VARIATION,
+                respondents=len(set(columns)),
+                lowest=_lowest_alpha(float(sum_yes[0, i] / n[0, 0])),
+            ),
         )
         for i, element in enumerate(elements)
     )
+
+
+def _lowest_alpha(share: float) -> float:
+    """Return how low alpha of yes and no can be, of many values, where so large a share is yes: whoever says what
+    is said less often is alone with it. Disagreement is 2 share then, and 2 share (1 - share) by chance.
+    """
+    rare = min(share, 1 - share)
+    return -rare / (1 - rare)
 
 
 def _retrievals(

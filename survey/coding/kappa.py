@@ -63,6 +63,16 @@ class PairTable:
         return (self.only_first - self.only_second) / self.n
 
 
+def lowest_kappa(table: PairTable) -> float:
+    """Return what kappa would be if the coders, saying yes as often as they do, were of one mind as rarely as can
+    be; -1 where there is no kappa."""
+    if table.kappa is None:
+        return -1.0
+    first, second = (table.both + table.only_first) / table.n, (table.both + table.only_second) / table.n
+    by_chance = first * second + (1 - first) * (1 - second)
+    return (abs(1 - first - second) - by_chance) / (1 - by_chance)
+
+
 def kappas(both: Numbers, only_first: Numbers, only_second: Numbers, n: Numbers) -> Numbers:
     """Return Cohen's kappa of many tables at once (arrays of one shape); NaN where there is no variation."""
     observed, by_chance = _equal(both, only_first, only_second, n)

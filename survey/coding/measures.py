@@ -50,7 +50,9 @@ def draw_weights(n: int, draws: int, seed: int) -> Numbers:
     return np.vstack([np.ones((1, n)), drawn])
 
 
-def measure(samples: Numbers, reason: str, *, respondents: int, least: float = -1.0) -> Measure:
+def measure(
+    samples: Numbers, reason: str, *, respondents: int, least: float = -1.0, lowest: float = -1.0
+) -> Measure:
     """Return a measure, at most 1, with its interval.
 
     Parameters
@@ -64,6 +66,9 @@ def measure(samples: Numbers, reason: str, *, respondents: int, least: float = -
         How many there are to draw from.
     least
         What the measure would be were it as low as can be: 0 for a share.
+    lowest
+        What it could be with categories as frequent as they are here: the interval ends there, though its scale
+        goes on. Of a rare category, agreement cannot come near to -1 whatever coders say.
     """
     value, drawn = float(samples[0]), samples[1:]
     if np.isnan(value):
@@ -87,7 +92,7 @@ def measure(samples: Numbers, reason: str, *, respondents: int, least: float = -
     if not least < value < 1:
         return Measure(value=value, reason="no interval: it is the least or the most that can be")
     low, high = _interval(value, float(known.std(ddof=1)), respondents, least)
-    return Measure(value=value, low=low, high=high)
+    return Measure(value=value, low=max(low, lowest), high=high)
 
 
 def _interval(value: float, deviation: float, n: int, least: float) -> tuple[float, float]:

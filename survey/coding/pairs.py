@@ -10,7 +10,7 @@ import numpy as np
 
 from survey.coding.coding import Ended
 from survey.coding.final import Word
-from survey.coding.kappa import Numbers, PairTable, kappas, pooled_kappas
+from survey.coding.kappa import Numbers, PairTable, kappas, lowest_kappa, pooled_kappas
 from survey.coding.measures import Measure, measure
 
 SAME_ALWAYS = "each says the same of every suggestion: no variation"
@@ -94,8 +94,12 @@ def pair_agreement(
     each = kappas(both, only_first, only_second, n)
     reason = SAME_ALWAYS if common else NONE_IN_COMMON
 
-    def measured(samples: Numbers, *, least: float = -1.0) -> Measure:
-        return measure(samples, reason, respondents=respondents, least=least)
+    def measured(samples: Numbers, *, least: float = -1.0, lowest: float = -1.0) -> Measure:
+        return measure(samples, reason, respondents=respondents, least=least, lowest=lowest)
+
+    tables = [
+        _table(both[0, i], only_first[0, i], only_second[0, i], len(common)) for i in range(len(elements))
+    ]
 
     return PairAgreement(
         first=first,
@@ -112,10 +116,10 @@ def pair_agreement(
                 category=element,
                 label=labels[element],
                 ended=ended.get(element),
-                table=_table(both[0, i], only_first[0, i], only_second[0, i], len(common)),
-                kappa=measured(each[:, i]),
+                table=table,
+                kappa=measured(each[:, i], lowest=lowest_kappa(table)),
             )
-            for i, element in enumerate(elements)
+            for i, (element, table) in enumerate(zip(elements, tables, strict=True))
         ),
     )
 

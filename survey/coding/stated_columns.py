@@ -5,6 +5,7 @@ A cell holds options, a number or text, and is held to what the page of the form
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from survey.design import StudyDesign
 from survey.languages import with_words
 from survey.questionnaire import LONGEST_TEXT, PREFER_NOT_TO_SAY, FormQuestion, QuestionKind, read_form
 from survey.suggestions import as_written, folded
+
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+"""Digits that may be thousands, or a number with a decimal comma."""
 
 Said: TypeAlias = tuple[str, ...] | str | int | float
 """An answer to a question about oneself: names of the options chosen, text, or a number."""
@@ -152,6 +156,10 @@ def _read(column: StatedColumn, cell: str) -> tuple[Said, str]:
     question, text = column.question, as_written(cell)
     if question.kind is QuestionKind.TEXT and len(text) > LONGEST_TEXT:
         return "", f"has {len(text)} characters; {LONGEST_TEXT} are the most that the form takes; shorten it"
+    if question.kind is QuestionKind.NUMBER and _THOUSANDS.fullmatch(text):
+        # A form shows what was understood; of a table's hundreds of lines nobody would see it.
+        either = f"{text.replace(',', '')} or {text.replace(',', '.')}"
+        return "", f"{shown(cell)} may be {either}; write it without a comma"
     stated, wrong = read_form([question], {question.name: [text]}, all_needed=False)
     if wrong:
         way_out = f"write {_number_wanted(question)}, or leave the cell empty"

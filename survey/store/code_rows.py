@@ -175,8 +175,15 @@ def add_codes(
     now: datetime,
     actor: str,
 ) -> None:
-    """Let words stand from now on: pairs of a suggestion's id and what is said of it."""
-    if len({word for _, word in said}) == 1:
+    """Let words stand from now on: pairs of the id of a suggestion that is there, and what is said of it.
+
+    Raises
+    ------
+    IntegrityError
+        Two of them cannot stand together.
+    """
+    ids = {id_ for id_, _ in said}
+    if len(ids) == len(said) and len({word for _, word in said}) == 1:
         _add_word(session, [id_ for id_, _ in said], said[0][1], kind, coder, now=now, actor=actor)
     elif said:
         session.execute(

@@ -361,9 +361,16 @@ def _contradictions(
             yield Complaint(
                 number,
                 f"{STATED}{question}",
-                f"'{one.respondent}' of '{source}' has stated {shown(said_words(before))} in an earlier import, "
-                f"and {shown(said_words(said))} here; correct it, or remove the earlier import first",
+                f"'{one.respondent}' of '{source}' has stated {_told(before)} in an earlier import, and "
+                f"{_told(said, another=True)} here; correct it, or remove the earlier import first",
             )
+
+
+def _told(said: Said | Stated, *, another: bool = False) -> str:
+    """Return what was stated for a message, which may land in a log: text may tell who somebody is."""
+    if isinstance(said, str):
+        return "another text" if another else "a text"
+    return shown(said_words(said))
 
 
 def _kept(said: Said) -> Stated:

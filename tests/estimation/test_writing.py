@@ -52,6 +52,25 @@ def test_what_a_killed_process_left_is_gone_after_the_next_write(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted([*kept, tmp_path / "weights.json"])
 
 
+def test_what_may_not_be_removed_is_left_and_the_file_is_written(tmp_path, monkeypatch):
+    prefix = f".weights.json.{platform.node()}."
+    folder = tmp_path / f"{prefix}{2**22 + 1}.part"  # No process has so high a number.
+    folder.mkdir()
+    not_ours = tmp_path / f"{prefix}{10**20}.part"
+    not_ours.write_text("half")
+    remove = Path.unlink
+
+    def unlink(self: Path, missing_ok: bool = False) -> None:
+        if self == not_ours:  # As in a folder of several people, with the sticky bit.
+            raise PermissionError(1, "Operation not permitted", str(self))
+        remove(self, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    write_text(tmp_path / "weights.json", "whole")
+    assert (tmp_path / "weights.json").read_text() == "whole"
+    assert sorted(tmp_path.iterdir()) == sorted([folder, not_ours, tmp_path / "weights.json"])
+
+
 def test_a_failed_write_names_the_file_that_was_asked_for(tmp_path, monkeypatch):
     def full(self: Path, target: Path) -> None:
         raise OSError(28, "No space left on device", str(self))

@@ -64,9 +64,10 @@ def test_what_ran_into_its_time_limit_is_not_called_optimal(hard: Program, solve
 def test_highs_stops_soon_after_it_is_told_to(hard: Program) -> None:
     began = time.monotonic()
     found = solve_integer(
-        hard, solver=Solver.HIGHS, seconds=60.0, is_over=lambda: time.monotonic() - began > 0.5
+        hard, solver=Solver.HIGHS, seconds=1200.0, is_over=lambda: time.monotonic() - began > 0.5
     )
-    assert time.monotonic() - began < 20
+    # Not a measure of speed: without being told to it goes on for twenty minutes.
+    assert time.monotonic() - began < 300
     assert found.status in (SolveStatus.FEASIBLE, SolveStatus.NO_SOLUTION)
 
 

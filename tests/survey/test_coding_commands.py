@@ -363,7 +363,8 @@ def test_what_is_open_is_listed_in_an_order_of_whoever_settles(coded: Run, refus
     assert len({tuple(listed("--by", name)) for name in ("anna", "clara", "dora")}) > 1
     one_by_one = [listed("--by", "anna", "--limit", "1", "--page", str(page))[0] for page in (1, 2, 3)]
     assert one_by_one == listed("--by", "anna")
-    assert "--by goes with --open" in refused("adjudicate", "--with", "anna", "--by", "anna")
+    for option in (("--by", "anna"), ("--order", "text")):
+        assert "--by and --order go with --open" in refused("adjudicate", "--with", "anna", *option)
 
 
 def test_results_count_people_and_leave_out_what_is_open(coded: Run, tmp_path: Path):
@@ -1016,7 +1017,11 @@ def test_an_import_is_all_or_nothing_and_says_what_is_wrong_where(
         ("category split", ["age", "--into", "one"], "two categories at least"),
         ("agreement", ["--out", "agreement.txt"], "must end in .json"),
         ("agreement", ["--plot", "nowhere/agreement.svg"], "there is no folder nowhere"),
-        ("results", ["--group", "income"], "nobody was asked 'income'; there are age_group, knows_patient"),
+        (
+            "results",
+            ["--group", "income"],
+            "'income' is no question of this study; there are age_group, knows_",
+        ),
         ("results", ["--picture", "a.svg", "--report", "a.png"], "must end in .html"),
         ("choices", ["--at-least", "99", "--out", "c.toml"], "named by 99 or more"),
         ("design", ["none.toml", "--out", "d.toml"], "none.toml: No such file"),

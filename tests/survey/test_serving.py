@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import gc
 import http.client
+import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 from flask import Flask
 
 from survey.config import Settings
 from survey.serving import served_in_background, service
+from survey.serving_worker import ThreadsThatEnd
 
 
 def test_a_server_in_the_background_can_be_stopped_while_it_is_asked(app: Flask) -> None:
@@ -32,6 +36,24 @@ def test_a_server_in_the_background_can_be_stopped_while_it_is_asked(app: Flask)
             time.sleep(0.01 * (round_ % 4))
         for asker in askers:
             asker.join()
+
+
+def test_a_worker_that_is_giving_a_thread_work_ends_all_the_same_when_told_to() -> None:
+    worker = ThreadsThatEnd.__new__(ThreadsThatEnd)  # Without a socket and the process that started it.
+    worker.cfg = SimpleNamespace(worker_int=lambda _worker: None)
+    ended = []
+
+    def interrupted() -> None:
+        with ThreadPoolExecutor(1) as worker.tpool, worker.tpool._shutdown_lock:
+            try:
+                worker.handle_quit(signal.SIGINT, None)
+            except SystemExit as error:
+                ended.append(error.code)
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert ended == [0]
 
 
 def test_a_service_keeps_its_beginnings_out_of_garbage_collections(settings: Settings) -> None:

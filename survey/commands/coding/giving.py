@@ -152,9 +152,7 @@ def _code_from(
 @click.option(
     "--order",
     type=click.Choice([o.value for o in Order]),
-    default=Order.SHUFFLED.value,
-    show_default=True,
-    help="With --open: in which order; shuffled: --by's own, as on the pages.",
+    help="With --open: in which order; shuffled, the default: --by's own, as on the pages.",
 )
 @click.option("--by", metavar="NAME", help="With --open: who settles, whose shuffled order it is.")
 @simulated_option
@@ -171,7 +169,7 @@ def adjudicate_command(
     coder: str | None,
     limit: int,
     page: int,
-    order: str,
+    order: str | None,
     by: str | None,
     simulated: bool,
     as_json: bool,
@@ -199,10 +197,11 @@ def adjudicate_command(
         )
     if suggestion is not None and (outcome is None) != withdraw:
         raise click.UsageError("give --category (one or more), --no-category, --unusable or --withdraw")
-    if by is not None and not list_open:
-        raise click.UsageError("--by goes with --open: it says whose order the list has")
+    if (by or order) and not list_open:
+        raise click.UsageError("--by and --order go with --open: they say which order the list has")
     if list_open:
-        _list_open(slug, study_version, limit, page, Order(order), by, simulated, as_json)
+        chosen = Order(order or Order.SHUFFLED)
+        _list_open(slug, study_version, limit, page, chosen, by, simulated, as_json)
         return
     with changing() as session:
         study = studies.find_study(session, slug, study_version)

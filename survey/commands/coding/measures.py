@@ -192,8 +192,10 @@ def results_command(
     known = sorted({*questions_stated(coding), *options})
     for question in questions:
         if question not in known:
+            asked = {one.name for one in (*design.screener, *design.demographics)}
+            why = "has no options to make groups of" if question in asked else "is no question of this study"
             raise click.UsageError(
-                f"--group: nobody was asked '{question}'; there are {', '.join(known) or 'no such questions'}"
+                f"--group: '{question}' {why}; there are {', '.join(known) or 'none that have'}"
             )
     results = results_of(
         coding,

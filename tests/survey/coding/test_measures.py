@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from survey.acceptability import Acceptability, RatedAttribute
 from survey.coding.agreement import agreement_of
@@ -26,6 +27,22 @@ def test_of_few_respondents_there_is_no_interval():
     assert (few.value, few.low) == (0.5, None)
     assert "too few" in few.reason
     assert enough.low < 0.5 < enough.high
+
+
+def test_an_interval_does_not_go_where_agreement_on_a_rare_category_cannot(coded):
+    # Of thirty, four mean the category; each coder overlooks another of them, and half of what is said is shared.
+    said = [(f"p{i}", S, {"ann": "luck", "ben": "luck"}) for i in range(28)]
+    said += [(f"p{i}", S, {"ann": "age", "ben": "age"}) for i in range(28, 30)]
+    said += [("p30", S, {"ann": "age", "ben": "luck"}), ("p31", S, {"ann": "luck", "ben": "age"})]
+    found = agreement_of(coded(said), draws=200)
+    (kappa,) = (one for one in found.pairs[0].categories if one.category == "age")
+    (alpha,) = (one.alpha for one in found.categories if one.category == "age")
+
+    # Both say yes to 3 of 32. Never of one mind, 26 of 32 would be equal: kappa (26/32 - e) / (1 - e).
+    e = (3 / 32) ** 2 + (29 / 32) ** 2
+    assert kappa.kappa.low == pytest.approx((26 / 32 - e) / (1 - e))
+    assert alpha.low == pytest.approx(-3 / 29)
+    assert kappa.kappa.value > 0.6
 
 
 def test_where_all_agree_there_is_no_interval_that_would_be_certain(coded):

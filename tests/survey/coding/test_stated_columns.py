@@ -194,6 +194,8 @@ def test_a_number_or_text_is_what_the_page_of_the_form_would_store(design: Study
             "empty",
         ),
         ("born", ["r1,should,x,2010.5"], r"csv:2: column 'born': '2010\.5' is out of range; write a number from"),
+        ("balance", ['r1,should,x,"12,500"'], r"'12,500' may be 12500 or 12\.500; write it without a comma"),
+        ("born", ["r1,should,x,1_980"], r"'1_980' is not a number; write a number from 1900 to"),
         ("born", ["r1,should,x,in May"], r"column 'born': 'in May' is not a number; write a number from 1900 to"),
         ("donations", ["r1,should,x,-1"], r"'-1' is out of range; write a number of at least 0, or leave"),
         ("hours", ["r1,should,x,25"], r"'25' is out of range; write a number of at most 24, or leave"),

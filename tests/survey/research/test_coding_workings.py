@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import operator
 import os
+import shutil
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -22,7 +27,7 @@ from survey.coding.coding import Outcome
 from survey.config import Settings
 from survey.db import reading, writing
 from survey.design_file import EXAMPLES, parse_design
-from survey.kept_figures import figures_file, working_alone
+from survey.kept_figures import Worked, figures_file, keep_figures, working_alone
 from survey.overview.coding_figures import coding_figures
 from survey.store import categories, codes, studies
 from survey.store.suggestion_imports import ImportedSuggestion, import_suggestions
@@ -33,6 +38,8 @@ from survey.web.research.coding import workings
 from survey.web.research.coding.grouping import _group
 from survey.web.research.coding.results import results_figures
 from survey.web.research.coding.workings import Figures, figures_of, finish_figures
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -74,6 +81,23 @@ def coded(request: pytest.FixtureRequest, start: datetime) -> Engine:
     return engine
 
 
+def wait_until(is_true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    # Of a machine whose first process collects nobody, it stays in the table when it has ended.
+    stat = Path(f"/proc/{process}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
 # --- a process of its own ------------------------------------------------------------------------------
 
 
@@ -81,6 +105,26 @@ def test_work_beside_is_another_processes_and_of_lower_priority() -> None:
     assert worked_beside(os.getpid) != os.getpid()
     assert worked_beside(os.nice, 0) == min(os.nice(0) + 10, 19)
     assert worked_beside(int, "12", base=3) == 5
+
+
+def test_ctrl_c_does_not_reach_work_beside_and_the_end_of_who_asked_for_it_does(tmp_path: Path) -> None:
+    assert worked_beside(os.getpgrp) != os.getpgrp()
+    told = tmp_path / "told"
+    asks = """import sys
+from survey.beside import worked_beside
+sys.path.append(sys.argv[1])
+import long_work
+worked_beside(long_work.work, sys.argv[2])"""
+    (tmp_path / "long_work.py").write_text(
+        "import os, time\nfrom pathlib import Path\n\n\ndef work(told):\n"
+        "    Path(told).write_text(str(os.getpid()))\n    time.sleep(600)\n"
+    )
+    asking = subprocess.Popen([sys.executable, "-c", asks, str(tmp_path), str(told)], cwd=ROOT)
+    with asking:
+        wait_until(lambda: told.exists() and told.read_text() != "")
+        asking.kill()
+    number = int(told.read_text())
+    wait_until(lambda: not is_running(number))
 
 
 def test_what_work_prints_is_no_part_of_its_result() -> None:
@@ -187,3 +231,25 @@ def test_who_waits_for_another_process_shows_what_was_there_before(app: Flask, s
     assert (meanwhile.latest.files, meanwhile.is_current) == ({"a": "older"}, False)
     assert after.latest is not None
     assert (after.latest.files, after.is_current) == ({"a": "newer"}, True)
+
+
+def test_figures_of_a_later_state_are_not_replaced_by_those_of_an_earlier_one(
+    app: Flask, settings: Settings, start: datetime
+) -> None:
+    file, done = figures_file(settings.state_dir, 1, "test"), []
+    with app.app_context():
+        with working_alone(file):
+            figures_of(1, "test", "one", lambda: done.append("one") or {"a": "b"}, wait=0)  # type: ignore[func-returns-value]
+            # Meanwhile a coder codes, and another process works out what comes of it.
+            later = datetime.now(UTC) + timedelta(seconds=1)
+            keep_figures(file, Worked(state="two", at=later, files={"a": "newer"}))
+        finish_figures(app)
+        found = figures_of(1, "test", "two", lambda: done.append("two") or {"a": "b"}, wait=0)  # type: ignore[func-returns-value]
+    assert found.latest is not None
+    assert (found.is_current, found.latest.files, done) == (True, {"a": "newer"}, [])
+
+
+def test_figures_are_kept_where_nothing_was_kept_before(app: Flask, settings: Settings) -> None:
+    shutil.rmtree(settings.state_dir, ignore_errors=True)
+    with app.app_context():
+        assert figures_of(1, "test", "one", lambda: {"a": "b"}, wait=30).is_current

@@ -109,8 +109,9 @@ def figures_of(
         log = app.extensions["equipoise.log"]
         try:
             with working_alone(file):
-                # Another process may have worked them out while this one waited.
-                if not _are_of(read_figures(file), state, moment):
+                # Another process may have worked them out while this one waited, or those of a later state.
+                kept = read_figures(file)
+                if not (_are_of(kept, state, moment) or (kept is not None and kept.at > moment)):
                     keep_figures(file, _worked(app, state, moment, work))
         except WorkStopped as error:
             log.warning("figures of a coding not worked out", exc_info=error)
