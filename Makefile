@@ -24,8 +24,9 @@ serve: $(VENV)/.installed ## start the survey and the researcher's pages
 test: $(VENV)/.installed-dev ## run the tests, on all cores
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
-test-long: $(VENV)/.installed-dev ## run the tests that take minutes (optima of large pools, races, kill -9)
+test-long: $(VENV)/.installed-dev ## run the tests that take minutes (optima of large pools, races, kill -9), then all with new examples
 	$(BIN)/pytest -m long
+	$(BIN)/pytest --hypothesis-profile exploring --numprocesses auto --maxprocesses 8 --dist worksteal
 
 check: $(VENV)/.installed-dev ## what must be green before a commit: format, lint, types, migrations, tests
 	$(BIN)/ruff format --check .
