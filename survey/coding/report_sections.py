@@ -272,8 +272,9 @@ def _methods_section(results: Results) -> Section:
                     "Categories named by fewer people: Colwell, Mao and Chang (2004), exact over all orders; their "
                     "band: the variance of that number over samples of people from the population estimated by "
                     "Chao et al. (2014); number of categories: Chao2 (Chao 1987); coverage: Chao and Jost (2012).",
-                    f"Intervals of agreement: {number(results.draws, 0)} bootstrap samples of whole respondents, "
-                    f"seed {results.seed}; coders are the same in each.",
+                    "Intervals of agreement: Student's, on Fisher's scale, with the standard deviation of "
+                    f"{number(results.draws, 0)} bootstrap samples of whole respondents, seed {results.seed}; "
+                    "coders are the same in each.",
                 )
             ),
         ),
